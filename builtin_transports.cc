@@ -1,0 +1,15 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The transports of //:nearcall. No static registrars: who links it has these.
+#include "nearcall/rpc/transports.h"
+#include "nearcall/transports/in_process/in_process.h"
+#include "nearcall/transports/unix_socket/unix_socket.h"
+
+namespace nearcall {
+
+std::vector<std::shared_ptr<Transport>> BuiltinTransports() {
+  return {std::make_shared<LocalTransport>(), std::make_shared<UnixTransport>(), NewInProcessTransport()};
+}
+
+}  // namespace nearcall

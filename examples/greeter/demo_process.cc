@@ -1,0 +1,106 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nearcall/examples/greeter/demo_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/time/clock.h"
+
+namespace {
+
+// Waits for `fd` to become readable; false: not until `end`.
+bool AwaitReadable(int fd, absl::Time end) {
+  for (;;) {
+    pollfd entry = {fd, POLLIN, 0};
+    const absl::Duration left = end - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    const int ready = ::poll(&entry, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+}  // namespace
+
+Process::Process(std::string name, const std::string& program, const std::vector<std::string>& arguments)
+    : name_(std::move(name)) {
+  // All that the child needs is made before the fork: between fork and exec it may only make system calls.
+  std::vector<char*> argv = {const_cast<char*>(program.c_str())};
+  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  int out[2];
+  if (::pipe2(out, O_CLOEXEC) != 0) std::abort();
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ < 0) std::abort();
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);
+    ::dup2(out[1], STDOUT_FILENO);
+    ::execv(argv[0], argv.data());
+    constexpr char kNoProgram[] = "demo: cannot run one of its programs; was it built?\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kNoProgram, sizeof(kNoProgram) - 1);
+    ::_exit(127);
+  }
+  ::close(out[1]);
+  out_ = out[0];
+}
+
+bool Process::ReadMore(absl::Time end) {
+  char buffer[4096];
+  if (out_ < 0 || !AwaitReadable(out_, end)) return false;
+  const ssize_t size = ::read(out_, buffer, sizeof(buffer));
+  if (size <= 0) return false;
+  unread_.append(buffer, static_cast<size_t>(size));
+  return true;
+}
+
+std::optional<std::string> Process::AwaitLine(const std::string& text, absl::Duration limit) {
+  const absl::Time end = absl::Now() + limit;
+  for (;;) {
+    const size_t size = unread_.find('\n');
+    if (size == std::string::npos) {
+      if (!ReadMore(end)) return std::nullopt;
+      continue;
+    }
+    std::string line = unread_.substr(0, size);
+    unread_.erase(0, size + 1);
+    std::printf("     %s (pid %d) says: %s\n", name_.c_str(), static_cast<int>(pid_), line.c_str());
+    if (line.find(text) != std::string::npos) return line;
+  }
+}
+
+void Process::Kill() {
+  if (pid_ > 0) {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(std::exchange(pid_, 0), nullptr, 0);
+  }
+  if (out_ >= 0) ::close(std::exchange(out_, -1));
+}
+
+int Process::Terminate(absl::Duration limit) {
+  if (pid_ <= 0) return -1;
+  ::kill(pid_, SIGTERM);
+  // Its output ends when it does.
+  const absl::Time end = absl::Now() + limit;
+  while (ReadMore(end)) {
+  }
+  if (absl::Now() >= end) {
+    Kill();
+    return -1;
+  }
+  int status = 0;
+  ::waitpid(std::exchange(pid_, 0), &status, 0);
+  ::close(std::exchange(out_, -1));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}

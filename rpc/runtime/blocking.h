@@ -1,0 +1,26 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// BlockingScope: says that the calling thread, if it is one of the library's, blocks while this lives, so that another
+// takes its place. Kept apart from pool.h for the public headers' sake.
+#ifndef NEARCALL_RPC_RUNTIME_BLOCKING_H_
+#define NEARCALL_RPC_RUNTIME_BLOCKING_H_
+
+namespace nearcall::internal {
+
+class Pool;
+
+class BlockingScope {
+ public:
+  BlockingScope();
+  ~BlockingScope();
+  BlockingScope(const BlockingScope&) = delete;
+  BlockingScope& operator=(const BlockingScope&) = delete;
+
+ private:
+  Pool* const pool_;
+};
+
+}  // namespace nearcall::internal
+
+#endif  // NEARCALL_RPC_RUNTIME_BLOCKING_H_

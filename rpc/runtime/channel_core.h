@@ -1,0 +1,77 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// ChannelCore: what the copies of a Channel share: the address, the connection in use, the stock of call objects and
+// the executor of callbacks.
+//
+// A connection is made when a call needs one, on the calling thread: connecting locally is one system call. Calls that
+// wait for a server stand, queued, on a connection that is not open yet, which a timer tries to open, with a jittered
+// backoff of 1 to 25 ms. Thread safety: all of it. Lock order: after a connection's lock (Recycle), and never held
+// while taking one.
+#ifndef NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
+#define NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "nearcall/rpc/channel.h"
+#include "nearcall/rpc/runtime/client_call.h"
+#include "nearcall/rpc/runtime/connection.h"
+#include "nearcall/rpc/runtime/strand.h"
+#include "nearcall/transports/api/address.h"
+
+namespace nearcall::internal {
+
+class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, private Pool::Timer {
+ public:
+  ChannelCore(Address address, std::shared_ptr<Transport> transport, std::shared_ptr<Pool> pool,
+              ChannelOptions options);
+  ~ChannelCore() override;
+
+  const std::string& address() const { return text_; }
+
+  // A connection for a call. Null: there is none, *why says why (UNAVAILABLE, PERMISSION_DENIED, ...). With `wait` it
+  // may be one that is not open yet.
+  std::shared_ptr<Connection> Acquire(bool wait, absl::Status* why);
+  // One that is never open: where calls stand that failed before they had one.
+  std::shared_ptr<Connection> NoConnection();
+
+  ClientCall* NewCall();
+  void Recycle(ClientCall* call);
+  void PostCallback(Runnable* run) { callbacks_->Post(run); }
+
+  bool WaitForConnected(absl::Duration timeout);
+  std::string transport();
+
+ private:
+  absl::Status TryOpen(const std::shared_ptr<Connection>& connection);
+  void ScheduleLocked();
+  void OnTimer() override;
+  std::shared_ptr<Connection> MakeConnection() const;
+
+  const Address address_;
+  const std::string text_;
+  const std::shared_ptr<Transport> transport_;
+  const std::shared_ptr<Pool> pool_;
+  const ChannelOptions options_;
+  const std::shared_ptr<Strand> callbacks_;
+
+  std::mutex mutex_;
+  std::condition_variable opened_;
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Connection> no_connection_;
+  bool open_ = false;       // connection_ has its endpoint
+  bool opening_ = false;    // a thread is opening it
+  bool scheduled_ = false;  // the timer is to try; it keeps the channel meanwhile
+  std::shared_ptr<ChannelCore> kept_;
+  int failures_ = 0;  // in a row
+  ClientCall* free_ = nullptr;
+  int free_count_ = 0;
+};
+
+}  // namespace nearcall::internal
+
+#endif  // NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_

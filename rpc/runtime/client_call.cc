@@ -1,0 +1,422 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nearcall/rpc/runtime/client_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "nearcall/rpc/runtime/call_options_access.h"
+#include "nearcall/rpc/runtime/channel_core.h"
+#include "nearcall/rpc/wire/blocks.h"
+
+namespace nearcall::internal {
+namespace {
+
+constexpr int kMaxAttempts = 5;             // of a call that provably was not started
+constexpr size_t kSmallMessage = 16 << 10;  // up to here buffers are kept with the call's object
+
+}  // namespace
+
+// Dispatches a lost call again for a callback or coroutine that waits for it.
+class ClientCall::Retry final : public Runnable {
+ public:
+  explicit Retry(ClientCall* call) : call_(call) {}
+  void Run() override {
+    call_->Dispatch();
+    call_->Unref();
+  }
+
+ private:
+  ClientCall* const call_;
+};
+
+ClientCall::ClientCall() : stream_(this) {}
+ClientCall::~ClientCall() = default;
+
+// ---- start
+
+bool ClientCall::Prepare(const MethodInfo& method, const Message* request, const CallOptions& options) {
+  method_ = &method;
+  deadline_ns_ = CallOptionsAccess::deadline_ns(options);
+  wait_for_ready_ = CallOptionsAccess::wait_for_ready(options);
+  response_metadata_ = CallOptionsAccess::response_metadata(options);
+  const Metadata& metadata = CallOptionsAccess::metadata(options);
+  scope_ = CallOptionsAccess::parent(options);
+  if (scope_ == nullptr) scope_ = CurrentScope();
+  if (scope_ != nullptr) deadline_ns_ = std::min(deadline_ns_, scope_->deadline_ns());
+  has_request_ = request != nullptr;
+  if (!metadata.status().ok()) {
+    status_ = metadata.status();
+    return false;
+  }
+  if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
+    status_ = DeadlineStatus();
+    return false;
+  }
+  block_.clear();
+  AppendCall(method.path, deadline_ns_, metadata.entries(), &block_);
+  request_ = {};
+  if (request == nullptr) return true;
+  const size_t size = MessageSize(*request);
+  if (size > kMaxMessage) {
+    status_ = absl::ResourceExhaustedError(
+        absl::StrCat("the request of ", method.path, " has ", size, " bytes; a message has at most ", kMaxMessage));
+    return false;
+  }
+  if (size <= kSmallMessage) {
+    small_request_.resize(size);
+    WriteMessage(*request, small_request_.data());
+    request_ = small_request_;
+  } else {
+    large_request_ = Bytes(size);
+    WriteMessage(*request, large_request_.data());
+    request_ = large_request_.span();
+  }
+  return true;
+}
+
+void ClientCall::Start(std::shared_ptr<ChannelCore> channel, const MethodInfo& method, const Message* request,
+                       const CallOptions& options) {
+  channel_ = std::move(channel);
+  if (!Prepare(method, request, options)) {
+    connection_ = channel_->NoConnection();
+    FinishLocked(status_);  // nobody else knows the call yet
+    return;
+  }
+  if (scope_ != nullptr && !scope_->Link(this)) {
+    connection_ = channel_->NoConnection();
+    FinishLocked(absl::CancelledError(absl::StrCat("the call within which ", method.path, " was made is cancelled")));
+    return;
+  }
+  Dispatch();
+}
+
+void ClientCall::Dispatch() {
+  std::lock_guard<std::mutex> bind(bind_mutex_);
+  absl::Status why = absl::UnavailableError("no connection");
+  retry_ = false;
+  for (; attempts_ < kMaxAttempts && !cancelled_; ++attempts_) {
+    std::shared_ptr<Connection> connection = channel_->Acquire(wait_for_ready_, &why);
+    if (connection == nullptr) break;
+    if (SendTo(connection)) return;
+  }
+  if (cancelled_) why = cancel_status_;
+  if (connection_ == nullptr) connection_ = channel_->NoConnection();
+  std::lock_guard<std::mutex> lock(connection_->mutex());
+  if (!over_) FinishLocked(why);
+}
+
+// False: the connection was found gone before the peer can have seen anything of the call.
+bool ClientCall::SendTo(const std::shared_ptr<Connection>& connection) {
+  std::lock_guard<std::mutex> lock(connection->mutex());
+  if (connection->ClosedLocked() || connection->session().draining()) return false;
+  connection_ = connection;
+  session_call_ = connection->session().NewCall(static_cast<CallOwner*>(this));
+  Ref();  // the session's
+  if (absl::Status status = SendLocked(*connection); !status.ok()) {
+    FinishLocked(status);
+    return true;
+  }
+  const bool gone = connection->FlushLocked() == Io::kClosed;
+  if (over_) return true;
+  if (gone) {
+    // EPIPE: the peer closed before these bytes were taken. They went out alone, or what was before them failed too.
+    connection->session().Release(std::exchange(session_call_, nullptr));
+    Unref();
+    connection->AbandonSendingLocked();
+    return false;
+  }
+  if (completion_ != nullptr) {
+    unattended_ = true;
+    connection->AddUnattendedLocked();
+    StartTimerLocked();
+  } else if (!has_request_) {
+    StartTimerLocked();
+  }
+  return true;
+}
+
+absl::Status ClientCall::SendLocked(Connection& connection) {
+  if (request_.size() > connection.session().peer_max_message()) {
+    return absl::ResourceExhaustedError(absl::StrCat("the request of ", method_->path, " has ", request_.size(),
+                                                     " bytes, over the receiver's limit of ",
+                                                     connection.session().peer_max_message()));
+  }
+  const UnitKind kind{FrameKind::kCall, static_cast<uint8_t>(has_request_ ? kWithMessage : 0)};
+  if (connection.SendNowLocked(session_call_, kind, block_, request_.size(),
+                               [this](char* to) { std::copy(request_.begin(), request_.end(), to); })) {
+    return absl::OkStatus();
+  }
+  auto unit = std::make_unique<Unit>();
+  unit->kind = kind.kind;
+  unit->flags = kind.flags;
+  unit->block = block_;
+  unit->message = request_;
+  if (!has_request_) {  // a write that waits behind it is to be woken when it is out
+    unit->notify = true;
+    stream_.ExpectUnitLocked();
+  }
+  absl::Status status = connection.session().Enqueue(session_call_, std::move(unit));
+  connection.PumpLocked();
+  return status;
+}
+
+void ClientCall::StartTimerLocked() {
+  if (deadline_ns_ == kNoDeadline || timer_scheduled_ || over_) return;
+  timer_scheduled_ = true;
+  Ref();  // the timer's
+  connection_->pool().Schedule(this, deadline_ns_);
+}
+
+// ---- events, under the connection's lock
+
+void ClientCall::OnEvent(Connection& connection, SessionEvent& event) {
+  using Type = SessionEvent::Type;
+  switch (event.type) {
+    case Type::kInitialMetadata: {
+      MetadataEntries entries;
+      if (ReadMetadata(event.metadata, &entries)) AppendReceived(std::move(entries), &initial_);
+      initial_received_ = true;
+      if (initial_waiter_ != nullptr) connection.CompleteLocked(initial_waiter_);
+      return;
+    }
+    case Type::kMessage:
+      initial_received_ = true;
+      if (initial_waiter_ != nullptr) connection.CompleteLocked(initial_waiter_);
+      if (drop_unread_) {
+        connection.session().Consumed(session_call_, event.message.size());
+      } else {
+        stream_.OnMessageLocked(event);
+      }
+      return;
+    case Type::kWritable:
+      return stream_.OnWritableLocked();
+    case Type::kStatus:
+      return OnStatusLocked(connection, event);
+    default:
+      return;
+  }
+}
+
+void ClientCall::OnStatusLocked(Connection& connection, SessionEvent& event) {
+  if (event.not_started) return OnLost(connection, event.status, true);
+  if (!event.metadata.empty()) {
+    MetadataEntries entries;
+    if (ReadMetadata(event.metadata, &entries)) AppendReceived(std::move(entries), &trailing_);
+  }
+  has_reply_ = event.has_message;
+  if (event.has_message) {
+    if (!event.assembled.empty()) {
+      large_reply_ = std::move(event.assembled);
+      reply_ = large_reply_.span();
+    } else if (connection.KeepFrameLocked(waiter_)) {
+      holding_frame_ = true;
+      reply_ = event.message;
+    } else {
+      small_reply_.assign(event.message.data(), event.message.size());
+      reply_ = small_reply_;
+    }
+  }
+  FinishLocked(std::move(event.status));
+}
+
+void ClientCall::OnLost(Connection& connection, const absl::Status& why, bool not_started) {
+  if (!not_started || !has_request_ || attempts_ >= kMaxAttempts || over_) return FinishLocked(why);
+  ++attempts_;
+  if (session_call_ != nullptr) {
+    connection.session().Release(std::exchange(session_call_, nullptr));
+    Unref();
+  }
+  status_ = why;
+  retry_ = true;
+  if (unattended_) connection.RemoveUnattendedLocked();
+  unattended_ = false;
+  if (waiter_ != nullptr) connection.CompleteLocked(waiter_);
+  if (initial_waiter_ != nullptr) connection.CompleteLocked(initial_waiter_);
+  if (completion_ != nullptr) {
+    if (retry_run_ == nullptr) retry_run_ = std::make_unique<Retry>(this);
+    Ref();
+    connection.pool().Post(retry_run_.get());
+  }
+}
+
+void ClientCall::FinishLocked(absl::Status status) {
+  if (over_) return;
+  over_ = true;
+  retry_ = false;
+  status_ = std::move(status);
+  initial_received_ = true;
+  if (response_metadata_ != nullptr) {
+    response_metadata_->initial = initial_;
+    response_metadata_->trailing = trailing_;
+  }
+  Connection& connection = *connection_;
+  if (unattended_) connection.RemoveUnattendedLocked();
+  unattended_ = false;
+  stream_.OnReadEndLocked();
+  stream_.OnWriteEndLocked();
+  if (waiter_ != nullptr) connection.CompleteLocked(waiter_);
+  if (initial_waiter_ != nullptr) connection.CompleteLocked(initial_waiter_);
+  if (completion_ != nullptr) PostCompletion(std::exchange(completion_, nullptr));
+  if (timer_scheduled_ && connection.pool().Cancel(this)) {
+    timer_scheduled_ = false;
+    Unref();
+  }
+  if (session_call_ != nullptr) {
+    connection.session().Release(std::exchange(session_call_, nullptr));
+    if (connection.session().HasOutput()) {  // a cancel
+      connection.PumpLocked();
+      connection.FlushLocked();
+    }
+    Unref();  // never the last: whoever takes the result has one
+  }
+}
+
+// ---- the owner's side
+
+void ClientCall::Wait() {
+  for (;;) {
+    {
+      std::unique_lock<std::mutex> lock(connection_->mutex());
+      Waiter waiter;
+      while (!over_ && !retry_) {
+        waiter.done = false;
+        waiter_ = &waiter;
+        const bool in_time = connection_->Await(lock, &waiter, deadline_ns_);
+        waiter_ = nullptr;
+        if (!in_time && !over_ && !retry_)
+          FinishLocked(connection_->ClosedLocked() ? connection_->CloseStatusLocked() : DeadlineStatus());
+      }
+      if (over_) return;
+    }
+    Dispatch();
+  }
+}
+
+bool ClientCall::Ready() {
+  std::lock_guard<std::mutex> lock(connection_->mutex());
+  return over_;
+}
+
+bool ClientCall::Subscribe(Runnable* completion, bool only_pending) {
+  {
+    std::lock_guard<std::mutex> lock(connection_->mutex());
+    if (over_) {
+      if (only_pending) return false;
+      PostCompletion(completion);
+      return true;
+    }
+    completion_ = completion;
+    if (!retry_) {
+      unattended_ = true;
+      connection_->AddUnattendedLocked();
+      StartTimerLocked();
+      return true;
+    }
+  }
+  Dispatch();
+  return true;
+}
+
+bool ClientCall::ParseReply(Message* reply) {
+  if (!status_.ok()) return false;
+  if (!has_reply_) {
+    status_ = absl::InternalError(absl::StrCat("the server ended ", method_->path, " with OK and without a reply"));
+    return false;
+  }
+  if (ParseMessage(reply_, reply)) return true;
+  status_ = absl::InternalError(absl::StrCat("the reply of ", method_->path, " (", reply_.size(),
+                                             " bytes) does not parse as ", reply->GetTypeName()));
+  return false;
+}
+
+void ClientCall::Taken() {
+  if (!holding_frame_) return;
+  holding_frame_ = false;
+  reply_ = {};
+  connection_->FinishRead();
+}
+
+void ClientCall::EndWith(const absl::Status& status) {
+  std::lock_guard<std::mutex> bind(bind_mutex_);
+  if (!cancelled_) {
+    cancelled_ = true;
+    cancel_status_ = status;
+  }
+  std::lock_guard<std::mutex> lock(connection_->mutex());
+  if (over_) return;
+  if (absl::IsCancelled(status)) stream_.ClearInboxLocked();
+  FinishLocked(status);
+}
+
+void ClientCall::Cancel() { EndWith(absl::CancelledError("cancelled by the caller")); }
+
+void ClientCall::OnScopeCancelled() {
+  EndWith(absl::CancelledError("the call within which it was made was cancelled"));
+}
+
+absl::Status ClientCall::DeadlineStatus() const {
+  return absl::DeadlineExceededError(
+      absl::StrCat("the deadline of ", method_->path, " at ", channel_->address(), " has passed"));
+}
+
+void ClientCall::OnWaitDeadline() { EndWith(DeadlineStatus()); }
+
+void ClientCall::OnTimer() {
+  EndWith(DeadlineStatus());
+  Unref();
+}
+
+void ClientCall::PostCompletion(Runnable* run) { channel_->PostCallback(run); }
+
+void ClientCall::DropUnread() {
+  {
+    std::lock_guard<std::mutex> lock(connection_->mutex());
+    drop_unread_ = true;
+  }
+  Bytes message;
+  while (stream_.ReadNow(&message)) {
+  }
+}
+
+const Metadata& ClientCall::WaitForInitialMetadata() {
+  std::unique_lock<std::mutex> lock(connection_->mutex());
+  Waiter waiter;
+  while (!initial_received_ && !over_ && !retry_) {
+    waiter.done = false;
+    initial_waiter_ = &waiter;
+    const bool in_time = connection_->Await(lock, &waiter, deadline_ns_);
+    initial_waiter_ = nullptr;
+    if (!in_time && !over_ && !retry_) FinishLocked(DeadlineStatus());
+  }
+  return initial_;
+}
+
+void ClientCall::Reset() {
+  method_ = nullptr;
+  scope_ = nullptr;
+  response_metadata_ = nullptr;
+  if (small_request_.capacity() > kSmallMessage * 2) small_request_ = std::string();
+  if (small_reply_.capacity() > kSmallMessage * 2) small_reply_ = std::string();
+  large_request_ = Bytes();
+  large_reply_ = Bytes();
+  request_ = reply_ = {};
+  connection_ = nullptr;
+  cancelled_ = over_ = retry_ = has_reply_ = false;
+  initial_received_ = drop_unread_ = timer_scheduled_ = false;
+  attempts_ = 0;
+  if (!cancel_status_.ok()) cancel_status_ = absl::OkStatus();
+  if (!status_.ok()) status_ = absl::OkStatus();
+  if (!initial_.entries().empty()) initial_ = Metadata();
+  if (!trailing_.entries().empty()) trailing_ = Metadata();
+  stream_.Reset();
+}
+
+void ClientCall::Destroy() {
+  if (scope_ != nullptr) scope_->Unlink(this);
+  std::shared_ptr<ChannelCore> channel = std::move(channel_);
+  channel->Recycle(this);
+}
+
+}  // namespace nearcall::internal

@@ -1,0 +1,229 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Connection: one endpoint and its session, and who reads and who writes. Both sides use it.
+//
+// Reader role. One thread at a time reads. kIdle: nobody. kAttended: the pool's epoll watches. kHeld: a thread reads:
+// one of the pool (after an event), or one that waits for a result of its own (Await) and reads for all meanwhile.
+// Moves:
+//   kIdle, kAttended -> kHeld   a waiter takes it (and disarms the epoll: one event never wakes two threads)
+//   kAttended        -> kHeld   an event came
+//   kHeld -> kHeld              to another waiter, who is woken; or to the pool's queue, when something is ready
+//   already kHeld -> kAttended          nobody waits, but something unattended is outstanding (a server: always) kHeld
+//   -> kIdle              nothing is outstanding
+// All moves are made under mutex(); kHeld is left by the holder only.
+// Sender role. Whoever holds mutex(); it is never held while blocking, and for at most one fragment plus a flush.
+//
+// Thread safety: functions named ...Locked need mutex(); the others must be called without it. Lifetime: shared. Lock
+// order: CallScope, then a connection, then Strand, then Pool.
+#ifndef NEARCALL_RPC_RUNTIME_CONNECTION_H_
+#define NEARCALL_RPC_RUNTIME_CONNECTION_H_
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "nearcall/rpc/runtime/pool.h"
+#include "nearcall/rpc/runtime/runnable.h"
+#include "nearcall/rpc/session/session.h"
+#include "nearcall/rpc/session/session_call.h"
+#include "nearcall/transports/api/endpoint.h"
+
+namespace nearcall::internal {
+
+class Connection;
+
+// A thread that waits for a result on a connection. On its stack; all under the connection's lock.
+struct Waiter {
+  bool done = false;     // what it waits for has come
+  bool lead = false;     // it was given the reader role
+  bool holding = false;  // Await() returned with the reader role and the result's frame held: FinishRead() is due
+  bool queued = false;
+  Waiter* next = nullptr;
+  std::condition_variable wake;
+};
+
+// What owns a SessionCall. All calls are made under the connection's lock.
+class CallOwner {
+ public:
+  virtual void OnEvent(Connection& connection, SessionEvent& event) = 0;
+  virtual void OnUnitPlanned() = 0;  // a unit with `notify` is wholly planned
+  // The connection is gone, or the peer will not serve the call: it is over. Must Release() its SessionCall.
+  virtual void OnLost(Connection& connection, const absl::Status& why, bool not_started) = 0;
+
+ protected:
+  ~CallOwner() = default;
+};
+
+class Connection final : public std::enable_shared_from_this<Connection> {
+ public:
+  // A read batch of a pool's thread, as the call that runs in it sees it.
+  struct Batch {
+    bool frame_held = false;
+    bool role_held = true;
+  };
+
+  // The serving side of a connection; without one a peer's calls are refused.
+  class Host {
+   public:
+    // A new call of the peer, under the lock. What it gives is run by the reader in its `batch`, or (null: the event's
+    // views must be copied) by another thread. Null: nothing to run.
+    virtual Runnable* OnNewCall(Connection& connection, SessionEvent& event, Batch* batch) = 0;
+    virtual void OnWritten(Connection& connection) = 0;  // what had to wait for the medium is written; under the lock
+    virtual void OnClosed(Connection& connection) = 0;   // once, under the lock
+
+   protected:
+    ~Host() = default;
+  };
+
+  struct Options {
+    std::string address;
+    std::shared_ptr<Pool> pool;
+    SessionOptions session;
+    std::shared_ptr<Host> host;
+  };
+
+  explicit Connection(Options options);
+  ~Connection();
+  // Gives it its endpoint; until then units are queued and waiters wait. An error: nobody was there, the endpoint is
+  // dropped, and another one may be tried.
+  absl::Status Open(std::unique_ptr<Endpoint> endpoint);
+
+  std::mutex& mutex() { return mutex_; }
+  Session& session() { return session_; }  // under the lock
+  const std::string& address() const { return options_.address; }
+  Pool& pool() const { return *options_.pool; }
+  const std::shared_ptr<Pool>& shared_pool() const { return options_.pool; }
+  // A new call may be started on it: neither closed nor draining. May be out of date at once.
+  bool usable() const { return usable_.load(std::memory_order_acquire); }
+  bool ClosedLocked() const { return closed_; }
+  const absl::Status& CloseStatusLocked() const { return close_status_; }
+  const EndpointInfo* InfoLocked() const { return connected_ ? &endpoint_->info() : nullptr; }
+
+  // ---- sending
+  // Sends the unit as one frame now if everything allows it (see Session::CanSend); else false, and nothing happened.
+  // `write` fills in the message's bytes. Flush follows.
+  template <class Write>
+  bool SendNowLocked(SessionCall* call, UnitKind unit, absl::string_view block, size_t message_size, Write&& write);
+  void PumpLocked();  // what is queued, as far as the medium takes it
+  // kClosed: the endpoint is gone for sending; the reader will find out why.
+  Io FlushLocked();
+  // For who was told kClosed: no new calls here; what has already arrived is still read by whoever waits for it.
+  void AbandonSendingLocked();
+  void FlushSoonLocked();  // at the end of the read batch this thread is in, else at once
+
+  // ---- waiting
+  // Blocks until waiter->done or the deadline (false), reading meanwhile if nobody else does.
+  bool Await(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns);
+  void FinishRead();                    // after a result with waiter->holding was taken
+  void CompleteLocked(Waiter* waiter);  // sets done, and wakes it
+  // In OnEvent: whether this event's frame may be kept for that waiter, who is the reading thread; then it is.
+  bool KeepFrameLocked(const Waiter* waiter);
+  // Something is outstanding that nobody waits for: the pool reads.
+  void AddUnattendedLocked();
+  void RemoveUnattendedLocked() { --unattended_; }
+  bool AwaitHello(int64_t deadline_ns);  // true: the peer's hello is here
+  bool Wanted();                         // a call or AwaitHello() waits for it
+  // Ends those calls for which `fails` says so, as lost and not started.
+  void FailCalls(const absl::Status& why, absl::FunctionRef<bool(CallOwner*)> fails);
+
+  // Reads what has come while nobody was reading: whether the peer is still there.
+  void LookIfIdle();
+
+  // ---- the reading thread of a pool
+  void OfferRole(Batch* batch);  // releases the frame and passes the role on, before user code that may take its time
+  void ReleaseFrame(Batch* batch);
+
+  void Close(const absl::Status& why);
+  void CloseLocked(const absl::Status& why);
+  void StartDrain(absl::string_view why);
+  // Whether nothing of the peer's is under way and nothing waits to be written.
+  bool IdleLocked() const;
+
+ private:
+  class PollSource;
+  class Resume;
+  enum class Role { kIdle, kAttended, kHeld };
+  enum class SendWatch { kNone, kWaiter, kPool };
+  enum Tag : uint32_t { kReceiveTag, kSendTag, kDeathTag };
+
+  void OnReady(uint32_t tag);
+  void OnSendReady();
+  void ReadBatch();
+  Io ReadOne(Batch* batch, Waiter* self, Runnable** run, bool* done);
+  Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
+  void FailFromEndpoint();
+  void TakeRoleLocked();
+  void PassRoleLocked();
+  bool AttendLocked();
+  void ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns);
+  bool Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns);
+  void WatchSendLocked();
+  void WatchDeathLocked();
+  absl::Status DescribeLocked(const absl::Status& status) const;
+
+  const Options options_;
+  std::mutex mutex_;
+  Session session_;
+  std::unique_ptr<Endpoint> endpoint_;
+  size_t max_frame_ = 0;    // 0: the endpoint is still connecting
+  bool connected_ = false;  // the peer's hello has come
+  bool hello_due_ = true;   // read by the reader only
+  std::atomic<bool> usable_{true};
+  bool closed_ = false;
+  absl::Status close_status_;
+
+  Role role_ = Role::kHeld;  // by whoever will call Open()
+  Waiter* first_waiter_ = nullptr;
+  Waiter* last_waiter_ = nullptr;
+  Waiter* reading_waiter_ = nullptr;
+  bool dispatching_ = false;  // the lock's holder is the reader
+  bool kept_frame_ = false;
+  int unattended_ = 0;
+  UniqueFd interrupt_;  // wakes the reading waiter
+  std::condition_variable hello_;
+  int hello_waiters_ = 0;
+
+  bool need_flush_ = false;
+  bool send_blocked_ = false;
+  bool send_failed_ = false;
+  SendWatch send_watch_ = SendWatch::kNone;
+
+  std::shared_ptr<PollSource> source_;
+  std::unique_ptr<Resume> resume_;
+  std::array<int64_t, 3> receive_keys_{-1, -1, -1};
+  std::array<uint32_t, 3> receive_events_{};
+  std::array<int64_t, 3> send_keys_{-1, -1, -1};
+  std::array<UniqueFd, 3> send_fds_;  // duplicates: an epoll takes a descriptor once
+  std::array<uint32_t, 3> send_events_{};
+  int death_fd_ = -1;
+  int64_t death_key_ = -1;
+  bool registered_ = false;
+  bool send_registered_ = false;
+};
+
+template <class Write>
+bool Connection::SendNowLocked(SessionCall* call, UnitKind unit, absl::string_view block, size_t message_size,
+                               Write&& write) {
+  const size_t size = kFrameHeaderSize + block.size() + message_size;
+  if (send_blocked_ || send_failed_ || size > max_frame_ || !session_.CanSend(*call, unit.kind)) return false;
+  absl::Span<char> space;
+  if (endpoint_->Reserve(size, &space) != Io::kOk) return false;
+  session_.Sent(call, unit, block.size(), message_size, space.data());
+  std::memcpy(space.data() + kFrameHeaderSize, block.data(), block.size());
+  write(space.data() + kFrameHeaderSize + block.size());
+  endpoint_->Commit(size, {});
+  need_flush_ = true;
+  return true;
+}
+
+}  // namespace nearcall::internal
+
+#endif  // NEARCALL_RPC_RUNTIME_CONNECTION_H_

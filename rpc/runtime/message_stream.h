@@ -1,0 +1,119 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// MessageStream: the two directions of a streaming call, as client and server have them alike: an inbox that blocking
+// reads and read ops empty in order, and writes that wait for credit. Its call feeds it with the session's events.
+//
+// Thread safety: functions named ...Locked need the connection's lock, the others are called without it; one thread may
+// read while another writes. Lifetime: a member of its call; ops keep the call.
+#ifndef NEARCALL_RPC_RUNTIME_MESSAGE_STREAM_H_
+#define NEARCALL_RPC_RUNTIME_MESSAGE_STREAM_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+
+#include "absl/types/span.h"
+#include "nearcall/rpc/runtime/connection.h"
+#include "nearcall/rpc/runtime/message.h"
+#include "nearcall/rpc/runtime/op_state.h"
+#include "nearcall/rpc/wire/bytes.h"
+
+namespace nearcall::internal {
+
+class StreamOp;
+
+// What a stream needs of its call.
+class StreamCall {
+ public:
+  virtual Connection& connection() = 0;
+  virtual SessionCall* session_call() = 0;         // under the lock; null once the call is over
+  virtual int64_t wait_deadline() const = 0;       // of blocking reads and writes
+  virtual void OnWaitDeadline() = 0;               // one of them ran into it; without the lock
+  virtual void BeforeWriteLocked() {}              // before the first message: initial metadata
+  virtual void PostCompletion(Runnable* run) = 0;  // on the call's executor
+  virtual const char* path() const = 0;            // of its method
+  virtual void RefCall() = 0;
+  virtual void UnrefCall() = 0;
+  virtual void FailCall(const absl::Status& status) = 0;  // this side can't go on with it
+
+ protected:
+  ~StreamCall() = default;
+};
+
+class MessageStream {
+ public:
+  explicit MessageStream(StreamCall* call) : call_(call) {}
+
+  // Blocking. False: no message will come, or none may be sent, any more.
+  bool Read(Bytes* message);
+  bool Write(const Message& message);
+  bool HalfClose();
+  bool ReadNow(Bytes* message);  // what is there already
+  // Asynchronous: the op, with one reference for the caller.
+  StreamOp* StartRead();
+  StreamOp* StartWrite(const Message& message);
+
+  void OnMessageLocked(SessionEvent& event);
+  void OnReadEndLocked();   // no more messages will come; what is in the inbox is still read
+  void OnWriteEndLocked();  // no more may be sent
+  void OnWritableLocked();
+  void ExpectUnitLocked() { writes_.push_back(nullptr); }  // a unit of the call itself was queued, with `notify`
+  void OnUnitPlannedLocked();                              // of the oldest write op
+  void ClearInboxLocked();                                 // cancelled: what was not read is dropped
+  void Reset();                                            // for the next call in the same object
+
+ private:
+  friend class StreamOp;
+  bool TakeLocked(Bytes* message);
+  void ServeReadsLocked();
+  void AbandonReadLocked(StreamOp* op);
+
+  StreamCall* const call_;
+  std::deque<Bytes> inbox_;
+  int returned_ = 0;  // of the inbox, at its front: given to a Next() that was dropped
+  bool read_end_ = false;
+  bool write_end_ = false;
+  bool half_closed_ = false;
+  Waiter* reader_ = nullptr;
+  Waiter* writer_ = nullptr;
+  std::deque<StreamOp*> reads_;   // pending, in order; each holds a reference
+  std::deque<StreamOp*> writes_;  // queued in the session, in order; each holds a reference; null: a Write()'s
+};
+
+// The result of one Next() or Send().
+class StreamOp final : public OpState {
+ public:
+  StreamOp(MessageStream* stream, bool is_read);
+
+  void Wait() override;
+  bool Ready() override;
+  bool Subscribe(Runnable* completion, bool only_pending) override;
+  void Cancel() override;
+  void Abandon() override;
+
+  bool ok() const { return ok_; }  // after it is ready
+  Bytes& message() { return message_; }
+  const char* path() const { return stream_->call_->path(); }
+  void FailCall(const absl::Status& status) { stream_->call_->FailCall(status); }  // its message does not parse
+
+ private:
+  friend class MessageStream;
+  ~StreamOp() override;
+  void CompleteLocked(bool ok);
+
+  MessageStream* const stream_;
+  const bool is_read_;
+  bool done_ = false;
+  bool ok_ = false;
+  bool taken_ = false;
+  bool unattended_ = false;
+  Bytes message_;
+  Waiter* waiter_ = nullptr;
+  Runnable* completion_ = nullptr;
+};
+
+}  // namespace nearcall::internal
+
+#endif  // NEARCALL_RPC_RUNTIME_MESSAGE_STREAM_H_

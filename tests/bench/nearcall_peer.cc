@@ -1,0 +1,106 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nearcall/tests/bench/nearcall_peer.h"
+
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "nearcall/rpc/nearcall.h"
+#include "nearcall/tests/bench/echo_work.h"
+#include "nearcall/transports/api/clock.h"
+#include "tests/bench/echo.nearcall.h"
+
+namespace nearcall::bench {
+namespace {
+
+class BlockingEcho final : public EchoService::Service {
+  absl::StatusOr<EchoMessage> Echo(ServerContext&, const EchoMessage& request) override { return HandleEcho(request); }
+};
+
+class NearcallServer final : public EchoServer {
+ public:
+  absl::Status Listen(const std::string& address) {
+    server_.AddService(&service_);
+    return server_.Listen(address);
+  }
+
+ private:
+  BlockingEcho service_;
+  Server server_;
+};
+
+class NearcallLink final : public EchoLink {
+ public:
+  NearcallLink(const Channel& channel, size_t payload, int outstanding)
+      : stub_(channel), request_(MakeEcho(payload)), outstanding_(outstanding) {}
+
+  absl::Status Echo() override { return Check(stub_.Echo(request_).Wait()); }
+
+  absl::Status Flood(int64_t end, Latencies& latencies) override {
+    Flight flight(end, latencies);
+    for (int i = 0; i < outstanding_; ++i) Begin(flight);
+    std::unique_lock<std::mutex> lock(flight.mutex);
+    flight.landed.wait(lock, [&] { return flight.ended == outstanding_; });
+    return flight.status;
+  }
+
+ private:
+  // One Flood(): `outstanding_` chains of calls, each begun by the callback of the one before.
+  struct Flight {
+    Flight(int64_t end_nanos, Latencies& into) : end(end_nanos), latencies(into) {}
+    const int64_t end;
+    Latencies& latencies;  // callbacks of one channel run one at a time
+    std::mutex mutex;
+    std::condition_variable landed;
+    int ended = 0;
+    absl::Status status;
+  };
+
+  absl::Status Check(const absl::StatusOr<EchoMessage>& reply) const {
+    if (!reply.ok()) return reply.status();
+    if (reply->payload().size() == request_.payload().size()) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("a reply of ", reply->payload().size(), " B to ", request_.payload().size(), " B"));
+  }
+
+  void Begin(Flight& flight) {
+    const int64_t begun = MonotonicNanos();
+    stub_.Echo(request_).Then([this, &flight, begun](absl::StatusOr<EchoMessage> reply) {
+      const absl::Status status = Check(reply);
+      const int64_t now = MonotonicNanos();
+      if (status.ok()) {
+        flight.latencies.Add(now - begun);
+        if (now < flight.end) {
+          Begin(flight);
+          return;
+        }
+      }
+      std::lock_guard<std::mutex> lock(flight.mutex);
+      if (!status.ok()) flight.status = status;
+      if (++flight.ended == outstanding_) flight.landed.notify_one();
+    });
+  }
+
+  const EchoService::Stub stub_;
+  const EchoMessage request_;
+  const int outstanding_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EchoServer>> ServeNearcall(const std::string& address) {
+  auto server = std::make_unique<NearcallServer>();
+  if (absl::Status status = server->Listen(address); !status.ok()) return status;
+  return server;
+}
+
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenNearcall(const std::string& address, size_t payload, int outstanding) {
+  absl::StatusOr<Channel> channel = Connect(address);
+  if (!channel.ok()) return channel.status();
+  return std::make_unique<NearcallLink>(*channel, payload, outstanding);
+}
+
+}  // namespace nearcall::bench

@@ -1,0 +1,128 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nearcall/tests/bench/peer.h"
+
+#include <unistd.h>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "nearcall/tests/bench/allocations.h"
+#include "nearcall/tests/bench/floors.h"
+#include "nearcall/tests/bench/nearcall_peer.h"
+
+namespace nearcall::bench {
+namespace {
+
+std::string AddressOf(const PeerKind& kind, const ScratchFolder& folder) {
+  if (kind.name == "floor") return folder.Path("floor");
+  if (kind.one_process()) return absl::StrCat(kind.transport, ":nearcall-bench-", ::getpid());
+  return absl::StrCat(kind.transport, ":", folder.Path(kind.transport));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<EchoServer>> ServeEcho(const PeerKind& kind, const std::string& address) {
+  return kind.name == "floor" ? ServeFloor(address) : ServeNearcall(address);
+}
+
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenEcho(const PeerKind& kind, const std::string& address, size_t payload,
+                                                   int outstanding) {
+  return kind.name == "floor" ? OpenFloor(address, payload, outstanding) : OpenNearcall(address, payload, outstanding);
+}
+
+absl::StatusOr<std::unique_ptr<Peer>> Peer::Start(const PeerKind& kind, const ScratchFolder& folder,
+                                                  const std::vector<std::string>& wrapper) {
+  std::unique_ptr<Peer> peer(new Peer(kind, AddressOf(kind, folder)));
+  if (kind.one_process()) {
+    absl::StatusOr<std::unique_ptr<EchoServer>> server = ServeEcho(kind, peer->address_);
+    if (!server.ok()) return server.status();
+    peer->server_ = *std::move(server);
+    return peer;
+  }
+  std::vector<std::string> command = wrapper;
+  command.insert(command.end(),
+                 {SelfPath(), "--serve", kind.name, "--transport", kind.transport, "--address", peer->address_});
+  absl::StatusOr<std::unique_ptr<ChildProcess>> process = ChildProcess::Start(command);
+  if (!process.ok()) return process.status();
+  absl::StatusOr<std::string> ready = (*process)->Hear(absl::Seconds(60));
+  if (!ready.ok()) return ready.status();
+  if (*ready != "ready") return absl::InternalError(absl::StrCat("the server at ", peer->address_, " says: ", *ready));
+  peer->process_ = *std::move(process);
+  return peer;
+}
+
+void Peer::Pin(int client_cpu, int server_cpu) const {
+  if (process_ == nullptr) {
+    PinProcess(::getpid(), server_cpu);
+    PinThisThread(client_cpu);
+    return;
+  }
+  PinProcess(::getpid(), client_cpu);
+  PinProcess(process_->pid(), server_cpu);
+}
+
+int64_t Peer::CpuNanos() const {
+  return bench::CpuNanos(::getpid()) + (process_ == nullptr ? 0 : bench::CpuNanos(process_->pid()));
+}
+
+absl::Status Peer::StartCountingAllocations() const {
+  if (process_ != nullptr) {
+    absl::StatusOr<std::string> answer = process_->Ask("start");
+    if (!answer.ok()) return answer.status();
+  }
+  bench::StartCountingAllocations();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> Peer::StopCountingAllocations() const {
+  int64_t total = bench::StopCountingAllocations();
+  if (process_ == nullptr) return total;
+  absl::StatusOr<std::string> answer = process_->Ask("stop");
+  if (!answer.ok()) return answer.status();
+  int64_t of_server;
+  if (!absl::SimpleAtoi(*answer, &of_server)) {
+    return absl::InternalError(absl::StrCat("the server at ", address_, " says: ", *answer));
+  }
+  return total + of_server;
+}
+
+absl::Status Peer::End() {
+  server_.reset();
+  return process_ == nullptr ? absl::OkStatus() : process_->End(absl::Seconds(30));
+}
+
+absl::Status RunServer(const PeerKind& kind, const std::string& address) {
+  absl::StatusOr<std::unique_ptr<EchoServer>> server = ServeEcho(kind, address);
+  if (!server.ok()) {
+    SayLine(server.status().ToString());
+    return server.status();
+  }
+  SayLine("ready");
+  for (std::string line; HearLine(line);) {
+    if (line == "start") {
+      SayLine("counting");
+      StartCountingAllocations();
+    } else {
+      SayLine(absl::StrCat(StopCountingAllocations()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunClient(const PeerKind& kind, const std::string& address, size_t payload, int64_t calls) {
+  std::unique_ptr<EchoServer> own;
+  if (kind.one_process()) {
+    absl::StatusOr<std::unique_ptr<EchoServer>> server = ServeEcho(kind, address);
+    if (!server.ok()) return server.status();
+    own = *std::move(server);
+  }
+  absl::StatusOr<std::unique_ptr<EchoLink>> link = OpenEcho(kind, address, payload, 1);
+  if (!link.ok()) return link.status();
+  for (int64_t i = 0; i < calls; ++i) {
+    if (absl::Status status = (*link)->Echo(); !status.ok()) return status;
+  }
+  SayLine("done");
+  return absl::OkStatus();
+}
+
+}  // namespace nearcall::bench

@@ -1,0 +1,93 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A peer: one way of echoing bytes between two processes, as the rounds use it. There are two kinds: the raw floors
+// (floors.h) and nearcall over a transport (nearcall_peer.h); another framework is one more.
+//
+//   absl::StatusOr<std::unique_ptr<Peer>> peer = Peer::Start({"nearcall", "unix"}, folder, {});
+//   absl::StatusOr<std::unique_ptr<EchoLink>> link = (*peer)->Open(64, 1);
+//   absl::Status status = (*link)->Echo();
+//
+// Thread safety: none. Lifetime: links end before their peer; a peer's destructor ends its server process. Errors name
+// the peer's address.
+#ifndef NEARCALL_TESTS_BENCH_PEER_H_
+#define NEARCALL_TESTS_BENCH_PEER_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "nearcall/tests/bench/process.h"
+#include "nearcall/tests/bench/stats.h"
+
+namespace nearcall::bench {
+
+struct PeerKind {
+  std::string name;       // "floor", "nearcall"
+  std::string transport;  // "unix", "local", "inproc"
+  bool one_process() const { return transport == "inproc"; }
+};
+
+// A client's connection for calls of one payload size.
+class EchoLink {
+ public:
+  virtual ~EchoLink() = default;
+  virtual absl::Status Echo() = 0;  // one call, waited for
+  // Keeps the link's number of calls outstanding until `end` (MonotonicNanos), then waits for the last.
+  virtual absl::Status Flood(int64_t end, Latencies& latencies) = 0;
+};
+
+// What serves in this process, for peers of one process and in the server's own.
+class EchoServer {
+ public:
+  virtual ~EchoServer() = default;
+};
+
+// The two things that a kind of peer brings.
+absl::StatusOr<std::unique_ptr<EchoServer>> ServeEcho(const PeerKind& kind, const std::string& address);
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenEcho(const PeerKind& kind, const std::string& address, size_t payload,
+                                                   int outstanding);
+
+class Peer {
+ public:
+  // `wrapper` goes before the server's command: {"valgrind", "--tool=callgrind"}.
+  static absl::StatusOr<std::unique_ptr<Peer>> Start(const PeerKind& kind, const ScratchFolder& folder,
+                                                     const std::vector<std::string>& wrapper = {});
+
+  const PeerKind& kind() const { return kind_; }
+  const std::string& address() const { return address_; }
+  absl::StatusOr<std::unique_ptr<EchoLink>> Open(size_t payload, int outstanding) const {
+    return OpenEcho(kind_, address_, payload, outstanding);
+  }
+
+  // The calling thread and its process go to one core, the server to the other.
+  void Pin(int client_cpu, int server_cpu) const;
+  int64_t CpuNanos() const;  // of both sides
+  // Of both sides. Between the two nothing but calls should run.
+  absl::Status StartCountingAllocations() const;
+  absl::StatusOr<int64_t> StopCountingAllocations() const;
+  absl::Status End();  // ends the server; an error unless that went well
+
+ private:
+  Peer(PeerKind kind, std::string address) : kind_(std::move(kind)), address_(std::move(address)) {}
+
+  const PeerKind kind_;
+  const std::string address_;
+  std::unique_ptr<ChildProcess> process_;  // one of the two
+  std::unique_ptr<EchoServer> server_;
+};
+
+// main() of the server's process: serves until its parent is gone.
+absl::Status RunServer(const PeerKind& kind, const std::string& address);
+// main() of a client that only makes calls, for callgrind. A peer of one process serves itself.
+absl::Status RunClient(const PeerKind& kind, const std::string& address, size_t payload, int64_t calls);
+
+}  // namespace nearcall::bench
+
+#endif  // NEARCALL_TESTS_BENCH_PEER_H_

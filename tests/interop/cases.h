@@ -1,0 +1,32 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interop cases: gRPC's portable ones with their exact sizes, and those that gRPC's list names as wanted. Each is
+// written once, against InteropClient, and checks with GoogleTest's macros.
+#ifndef NEARCALL_TESTS_INTEROP_CASES_H_
+#define NEARCALL_TESTS_INTEROP_CASES_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nearcall/tests/interop/client.h"
+
+namespace nearcall::interop {
+
+struct CaseContext {
+  InteropClient& client;                                       // over a channel of this case's own
+  std::function<std::unique_ptr<InteropClient>()> new_client;  // over another channel to the same server
+};
+
+struct Case {
+  std::string name;
+  void (*run)(CaseContext& context);
+};
+
+const std::vector<Case>& Cases();
+
+}  // namespace nearcall::interop
+
+#endif  // NEARCALL_TESTS_INTEROP_CASES_H_

@@ -1,0 +1,250 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+#include "nearcall/transports/rendezvous/connector.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "nearcall/transports/api/clock.h"
+#include "nearcall/transports/api/closed_endpoint.h"
+#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/rendezvous/safe_bind.h"
+
+namespace nearcall::internal {
+namespace {
+
+constexpr int64_t kRetryMaxNanos = 50'000'000;
+constexpr int64_t kRetryForNanos = 5'000'000'000;
+
+void SetTimer(int timer, int64_t nanos) {
+  itimerspec spec = {};
+  spec.it_value.tv_sec = nanos / 1'000'000'000;
+  spec.it_value.tv_nsec = nanos % 1'000'000'000;
+  ::timerfd_settime(timer, 0, &spec, nullptr);
+}
+
+void SetPassCredentials(int fd, int on) { ::setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)); }
+
+Greeting Proposal(uint32_t media, const Medium& medium, const MediumOffer& offer) {
+  Greeting greeting;
+  greeting.kind = GreetingKind::kClient;
+  greeting.media = media;
+  greeting.medium = medium.bit();
+  greeting.max_frame = medium.max_frame();
+  greeting.parameters = offer.parameters;
+  return greeting;
+}
+
+}  // namespace
+
+ClientHandshake::ClientHandshake(std::string name, Place place, int fd, uint32_t media, const Medium& medium,
+                                 MediumOffer offer)
+    : name_(std::move(name)),
+      place_(std::move(place)),
+      fd_(fd),
+      proposal_(Proposal(media, medium, offer)),
+      offer_(std::move(offer)) {}
+
+absl::Status ClientHandshake::Unavailable(absl::string_view text) const {
+  return absl::UnavailableError(absl::StrCat(name_, ": ", text));
+}
+
+Io ClientHandshake::Start(absl::Status* why) { return Attempt(why); }
+
+Io ClientHandshake::Connect(ByteIo&, absl::Status* why) {
+  if (connected_) return Io::kOk;
+  uint64_t times;
+  if (::read(retry_timer_.get(), &times, sizeof(times)) < 0) return Io::kWouldBlock;  // not yet
+  return Attempt(why);
+}
+
+pollfd ClientHandshake::ConnectPoll() const { return {retry_timer_.get(), POLLIN, 0}; }
+
+void ClientHandshake::Interrupt() {
+  if (retry_timer_.valid()) SetTimer(retry_timer_.get(), 1);
+}
+
+Io ClientHandshake::Attempt(absl::Status* why) {
+  const sockaddr_un address = SocketAddress(place_.path);
+  int result;
+  do {
+    result = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return Connected(why);
+  if (errno == EAGAIN) return BacklogFull(why);
+  *why = ConnectFailed(errno);
+  return Io::kClosed;
+}
+
+Io ClientHandshake::BacklogFull(absl::Status* why) {
+  const int64_t now = MonotonicNanos();
+  if (!retry_timer_.valid()) {
+    retry_timer_.Reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    give_up_at_ = now + kRetryForNanos;
+    if (!retry_timer_.valid()) {
+      *why = ErrnoStatus(errno, absl::StrCat(name_, ": cannot make a timer"));
+      return Io::kClosed;
+    }
+  }
+  if (now >= give_up_at_) {
+    *why = Unavailable("the server has not accepted a connection for 5 s, its backlog is full; is it stopped?");
+    return Io::kClosed;
+  }
+  SetTimer(retry_timer_.get(), retry_nanos_);
+  retry_nanos_ = std::min(2 * retry_nanos_, kRetryMaxNanos);
+  return Io::kWouldBlock;
+}
+
+absl::Status ClientHandshake::ConnectFailed(int error) const {
+  struct stat found;
+  const bool there = ::lstat(place_.path.c_str(), &found) == 0;
+  const std::string where = absl::EndsWith(name_, place_.path) ? "" : absl::StrCat(" at ", place_.path);
+  if (error == ECONNREFUSED && there && !S_ISSOCK(found.st_mode) && !S_ISLNK(found.st_mode)) {
+    return Unavailable(absl::StrCat("there is ", FileTypeText(found.st_mode), where, ", not a socket"));
+  }
+  if (error == ENOENT || error == ECONNREFUSED) {
+    return Unavailable(absl::StrCat("no server is listening", where, ": ", ErrnoText(error),
+                                    error == ENOENT ? "" : ", its server has ended", "; start it"));
+  }
+  if (error == EACCES || error == EPERM) {
+    std::string owner;
+    if (there) {
+      owner = absl::StrFormat(
+          "; the socket belongs to %s and its mode is %04o (the server's address may set mode= and "
+          "group=)",
+          UidText(found.st_uid), found.st_mode & 07777);
+    }
+    return absl::PermissionDeniedError(absl::StrCat(name_, ": cannot connect", where, ": ", ErrnoText(error), owner));
+  }
+  if (error == EPROTOTYPE) return Unavailable(absl::StrCat("there is a socket of another type", where));
+  return Unavailable(absl::StrCat("cannot connect", where, ": ", ErrnoText(error)));
+}
+
+absl::Status ClientHandshake::CheckServer(uid_t uid) const {
+  const uid_t self = ::geteuid();
+  if (uid == self || uid == 0) return absl::OkStatus();
+  for (const uid_t other : place_.server_uids) {
+    if (uid == other) return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrCat(name_, ": the server runs as ", UidText(uid), ", which is neither ",
+                                                  UidText(self), " nor root; if that is right, add ?server_uid=", uid,
+                                                  " to the address"));
+}
+
+// Nothing has been sent yet: whoever called listen() must be somebody that we may talk to.
+Io ClientHandshake::Connected(absl::Status* why) {
+  listener_ = PeerProcessOf(fd_);
+  if (!listener_.known) {
+    *why = ErrnoStatus(errno, absl::StrCat(name_, ": cannot tell who listens"));
+    return Io::kClosed;
+  }
+  *why = CheckServer(listener_.credentials.uid);
+  if (!why->ok()) return Io::kClosed;
+  if (listener_.dead) {
+    *why = Unavailable(absl::StrCat("its server (pid ", listener_.credentials.pid,
+                                    ") has died, a child of it still holds the socket; start the server again"));
+    return Io::kClosed;
+  }
+  int off = 0;
+  ::ioctl(fd_, FIONBIO, &off);  // blocking from here on: the endpoint asks for MSG_DONTWAIT where it wants it
+  SetPassCredentials(fd_, 1);   // not before connect(), which would bind the socket to an abstract name
+  connected_ = true;
+  return Io::kOk;
+}
+
+UniqueFd ClientHandshake::TakeListenerPidfd() {
+  listener_watched_ = listener_.pidfd.valid();
+  return std::move(listener_.pidfd);
+}
+
+Io ClientHandshake::SendGreeting(ByteIo& io, absl::Span<const char> frames, size_t* sent, absl::Status* why) {
+  if (writer_ == nullptr) writer_ = std::make_unique<GreetingWriter>(proposal_, std::move(offer_.descriptors));
+  int error = 0;
+  const Io result = writer_->Write(io, frames, sent, &error);
+  if (result == Io::kClosed) *why = Unavailable(absl::StrCat("cannot send the greeting: ", ErrnoText(error)));
+  return result;
+}
+
+Io ClientHandshake::ReceiveGreeting(ByteIo& io, Greeted* greeted, absl::Status* why) {
+  switch (reader_.Read(io)) {
+    case GreetingReader::kMore:
+      return Io::kWouldBlock;
+    case GreetingReader::kDone:
+      *why = CheckWelcome(greeted);
+      return why->ok() ? Io::kOk : Io::kClosed;
+    case GreetingReader::kEnd:
+      *why = Unavailable(absl::StrCat("no greeting came: ", reader_.problem()));
+      break;
+    case GreetingReader::kBad:
+      *why = Unavailable(absl::StrCat("no nearcall server answered: ", reader_.problem()));
+      break;
+    case GreetingReader::kVersion:
+      *why = Unavailable(absl::StrCat("the server speaks greeting version ", reader_.version(), ", this client ",
+                                      kGreetingVersion, "; rebuild the older of the two"));
+      break;
+    case GreetingReader::kTruncated:
+      *why = absl::ResourceExhaustedError(absl::StrCat(name_, ": cannot receive the greeting: ", reader_.problem()));
+      break;
+  }
+  return Io::kClosed;
+}
+
+absl::Status ClientHandshake::CheckWelcome(Greeted* greeted) {
+  const Greeting& greeting = reader_.greeting();
+  if (!reader_.credentials().has_value()) return Unavailable("the server's greeting came without credentials");
+  const Credentials server = *reader_.credentials();
+  absl::Status allowed = CheckServer(server.uid);
+  if (!allowed.ok()) return allowed;
+  if (greeting.kind == GreetingKind::kRefusal) return Unavailable(RefusalText(greeting, proposal_.media));
+  if (greeting.kind != GreetingKind::kWelcome || greeting.medium != proposal_.medium ||
+      greeting.max_frame != proposal_.max_frame) {
+    return Unavailable("the server's greeting does not answer ours");
+  }
+  const std::string lie = CheckGreetingIdentity(reader_, server, &greeted->death);
+  if (!lie.empty()) return absl::PermissionDeniedError(absl::StrCat(name_, ": ", lie));
+  SetPassCredentials(fd_, 0);  // only the greeting needs them; they would cost every later receive something
+  greeted->peer = server;
+  // The kernel gave us a pidfd of whoever listens. If that is also who greets, it is the better one: nobody chose it.
+  if (listener_watched_ && server.pid != 0 && server.pid == listener_.credentials.pid) {
+    greeted->death.Reset();
+    greeted->keeps_death = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& address, Names names, const Media& media) {
+  absl::StatusOr<Place> place = PlaceOf(address, names);
+  if (!place.ok()) return place.status();
+  const std::string name = address.ToString();
+  const Medium& medium = *media.front();
+  absl::StatusOr<MediumOffer> offer = medium.MakeOffer();
+  if (!offer.ok()) return offer.status();
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat(name, ": cannot make a socket"));
+  uint32_t bits = 0;
+  for (const Medium* each : media) bits |= each->bit();
+  auto handshake =
+      std::make_unique<ClientHandshake>(name, *std::move(place), fd.get(), bits, medium, *std::move(offer));
+  absl::Status why;
+  if (handshake->Start(&why) == Io::kClosed) return NewClosedEndpoint(medium.name(), std::move(why));
+
+  Meeting meeting;
+  meeting.transport = std::string(medium.name());
+  meeting.address = name;
+  meeting.socket = NewSocketIo(std::move(fd));
+  meeting.death = handshake->TakeListenerPidfd();
+  meeting.handshake = std::move(handshake);
+  return medium.Dial(std::move(meeting));
+}
+
+}  // namespace nearcall::internal
