@@ -99,7 +99,7 @@ void ClientCall::Dispatch() {
   for (; attempts_ < kMaxAttempts && !cancelled_; ++attempts_) {
     std::shared_ptr<Connection> connection = channel_->Acquire(wait_for_ready_, &why);
     if (connection == nullptr) break;
-    if (SendTo(connection)) return;
+    if (SendTo(connection, &why)) return;
   }
   if (cancelled_) why = cancel_status_;
   if (connection_ == nullptr) connection_ = channel_->NoConnection();
@@ -108,9 +108,12 @@ void ClientCall::Dispatch() {
 }
 
 // False: the connection was found gone before the peer can have seen anything of the call.
-bool ClientCall::SendTo(const std::shared_ptr<Connection>& connection) {
+bool ClientCall::SendTo(const std::shared_ptr<Connection>& connection, absl::Status* why) {
   std::lock_guard<std::mutex> lock(connection->mutex());
-  if (connection->ClosedLocked() || connection->session().draining()) return false;
+  if (connection->ClosedLocked() || connection->session().draining()) {
+    if (connection->ClosedLocked()) *why = connection->CloseStatusLocked();
+    return false;
+  }
   connection_ = connection;
   session_call_ = connection->session().NewCall(static_cast<CallOwner*>(this));
   Ref();  // the session's
@@ -124,7 +127,7 @@ bool ClientCall::SendTo(const std::shared_ptr<Connection>& connection) {
     // EPIPE: the peer closed before these bytes were taken. They went out alone, or what was before them failed too.
     connection->session().Release(std::exchange(session_call_, nullptr));
     Unref();
-    connection->AbandonSendingLocked();
+    *why = connection->AbandonSendingLocked();
     return false;
   }
   if (completion_ != nullptr) {

@@ -87,7 +87,7 @@ class ClientCall final : public OpState,
   void OnTimer() override;
   bool Prepare(const MethodInfo& method, const Message* request, const CallOptions& options);
   void Dispatch();
-  bool SendTo(const std::shared_ptr<Connection>& connection);
+  bool SendTo(const std::shared_ptr<Connection>& connection, absl::Status* why);
   absl::Status SendLocked(Connection& connection);
   void OnStatusLocked(Connection& connection, SessionEvent& event);
   void FinishLocked(absl::Status status);

@@ -127,9 +127,12 @@ Io Connection::FlushLocked() {
   return send_failed_ ? Io::kClosed : send_blocked_ ? Io::kWouldBlock : Io::kOk;
 }
 
-void Connection::AbandonSendingLocked() {
+absl::Status Connection::AbandonSendingLocked() {
   usable_.store(false, std::memory_order_release);
-  if (session_.own_calls() == 0) CloseLocked(absl::UnavailableError("closed by the peer"));
+  const absl::Status ended = endpoint_ == nullptr ? absl::OkStatus() : endpoint_->status();
+  const absl::Status why = DescribeLocked(ended.ok() ? absl::UnavailableError("closed by the peer") : ended);
+  if (session_.own_calls() == 0) CloseLocked(why);
+  return why;
 }
 
 void Connection::FlushSoonLocked() { FlushLocked(); }

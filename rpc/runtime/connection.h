@@ -116,8 +116,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   // kClosed: the endpoint is gone for sending; the reader will find out why.
   Io FlushLocked();
   // For who was told kClosed: no new calls here; what has already arrived is still read by whoever waits for it.
-  void AbandonSendingLocked();
-  void FlushSoonLocked();  // at the end of the read batch this thread is in, else at once
+  absl::Status AbandonSendingLocked();  // why
+  void FlushSoonLocked();               // at the end of the read batch this thread is in, else at once
 
   // ---- waiting
   // Blocks until waiter->done or the deadline (false), reading meanwhile if nobody else does.

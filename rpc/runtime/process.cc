@@ -79,14 +79,16 @@ void Process::RemoveSignalled(const ServerCore* server) {
 }
 
 void Process::OnSignal() {
-  uint64_t count;
+  uint64_t count = 0;
   [[maybe_unused]] ssize_t n = ::read(signal_fd_.get(), &count, sizeof(count));
   std::vector<std::shared_ptr<ServerCore>> servers;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     servers = signalled_;
   }
-  for (const std::shared_ptr<ServerCore>& server : servers) server->OnSignal();
+  for (; count > 0; --count) {
+    for (const std::shared_ptr<ServerCore>& server : servers) server->OnSignal();
+  }
   io_pool_->Arm(signal_key_, EPOLLIN);
 }
 

@@ -73,7 +73,10 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   void Signal(int signal) {
-    if (pid_ > 0) ::kill(pid_, signal);
+    if (pid_ <= 0) return;
+    ::kill(pid_, signal);
+    siginfo_t info = {};
+    if (signal == SIGSTOP) ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);  // all its threads have stopped
   }
   void Kill() {
     if (pid_ <= 0) return;

@@ -173,13 +173,5 @@ TEST_F(ContractTest, KilledServersPlaceIsTakenOver) {
   }
 }
 
-TEST_F(ContractTest, SecondSignalEndsTheDrain) {
-  Program server(ProgramPath("server_blocking"), {At("unix:$DIR/greeter.sock")});
-  ASSERT_TRUE(Eventually([&] { return IsSocket(At("$DIR/greeter.sock")); }));
-  server.Signal(SIGINT);
-  server.Signal(SIGINT);
-  EXPECT_EQ(server.Wait(3000), 0) << server.err();
-}
-
 }  // namespace
 }  // namespace nearcall::test

@@ -6,9 +6,13 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
+#include "nearcall/tests/fuzz/session_mutator.h"
 #include "nearcall/tests/fuzz/session_program.h"
+
+extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace {
 
@@ -40,4 +44,25 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (failure.empty()) return 0;
   std::fprintf(stderr, "session: %s\n", failure.c_str());
   std::abort();
+}
+
+// Half of the changes are libFuzzer's own, half know what a program is.
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned int seed) {
+  if (seed % 2 == 0) return LLVMFuzzerMutate(data, size, max_size);
+  nearcall::internal::FuzzProgram program = nearcall::internal::ParseProgram(data, size);
+  nearcall::internal::SessionMutator(seed).Mutate(&program, program);
+  const std::string bytes = nearcall::internal::SerializeProgram(program);
+  if (bytes.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
+  std::memcpy(data, bytes.data(), bytes.size());
+  return bytes.size();
+}
+
+extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* data, size_t size, const uint8_t* other, size_t other_size,
+                                            uint8_t* out, size_t max_size, unsigned int seed) {
+  nearcall::internal::FuzzProgram program = nearcall::internal::ParseProgram(data, size);
+  nearcall::internal::SessionMutator(seed).Mutate(&program, nearcall::internal::ParseProgram(other, other_size));
+  const std::string bytes = nearcall::internal::SerializeProgram(program);
+  const size_t length = bytes.size() < max_size ? bytes.size() : max_size;
+  std::memcpy(out, bytes.data(), length);
+  return length;
 }

@@ -138,10 +138,6 @@ std::vector<Violation> Violations() {
       {"a status from the client",
        {hello, MakeFrame(FrameKind::kCall, 0, 1, CallFrame(1, kDuplex).block).bytes(),
         StatusFrame(1, absl::OkStatus()).bytes()}},
-      {"a message after the half-close",
-       {hello, MakeFrame(FrameKind::kCall, 0, 1, CallFrame(1, kDuplex).block).bytes(),
-        MakeFrame(FrameKind::kHalfClose, 0, 1).bytes(),
-        MakeFrame(FrameKind::kMessage, internal::kWithMessage, 1).bytes()}},
   };
 }
 

@@ -272,7 +272,9 @@ std::string SessionInspector::CheckCall(const Session& s, const SessionCall& c, 
     if (!a.discard && a.message.size() > s.options_.max_receive_message) return "an assembly over the limit";
   }
   const bool counts = c.live_ && !c.over_ && !c.cancelled_ && !c.refusing_ && !c.remote_closed_ && !c.released_;
-  if (counts && !s.dead_) {
+  // A status may come in the middle of a message, whose credit is then nobody's any more.
+  const bool ending = c.assembly_ != nullptr && c.assembly_->kind == FrameKind::kStatus;
+  if (counts && !ending && !s.dead_) {
     int64_t sum = c.receive_credit_ + static_cast<int64_t>(c.delivered_ + c.consumed_);
     if (c.assembly_ != nullptr && c.assembly_->kind == FrameKind::kMessage) {
       sum += c.assembly_->total_size - c.assembly_->block_size + static_cast<int64_t>(kMessageCost);

@@ -337,6 +337,7 @@ bool SessionWorld::NewCall(int side, const Content& content) {
   party->conversation = conversations_[number] = std::make_shared<Conversation>();
   party->conversation->metadata = content.metadata;
   self.parties.push_back(std::move(owned));
+  Look(side);
   std::string block;
   AppendCall(absl::StrCat(kPathPrefix, number), now_ns_ + 1'000'000'000, Metadata(content.metadata), &block);
   const uint8_t flags = content.with_message ? kWithMessage : 0;
