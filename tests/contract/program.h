@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -74,9 +75,22 @@ class Program {
 
   void Signal(int signal) {
     if (pid_ <= 0) return;
+    // A server answers from Listen() on and takes signals over in Run(): the default action would end it in between.
+    const int64_t deadline = MonotonicNanos() + 5'000'000'000;
+    while ((signal == SIGTERM || signal == SIGINT) && !Catches(signal) && MonotonicNanos() < deadline) {
+      ::poll(nullptr, 0, 1);
+    }
     ::kill(pid_, signal);
     siginfo_t info = {};
     if (signal == SIGSTOP) ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED);  // all its threads have stopped
+  }
+  // Whether it has a handler for the signal (proc(5), SigCgt).
+  bool Catches(int signal) const {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.rfind("SigCgt:", 0) == 0) return (std::stoull(line.substr(7), nullptr, 16) >> (signal - 1) & 1) != 0;
+    }
+    return false;
   }
   void Kill() {
     if (pid_ <= 0) return;

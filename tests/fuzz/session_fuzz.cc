@@ -16,6 +16,8 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace {
 
+unsigned long long g_inputs = 0;
+
 nearcall::internal::SessionCoverage& Coverage() {
   static nearcall::internal::SessionCoverage coverage;
   return coverage;
@@ -27,7 +29,8 @@ void WriteCoverage() {
   if (file == nullptr) return;
   std::string missing;
   const std::string table = Coverage().Table(&missing);
-  std::fprintf(file, "%s%s%s", table.c_str(), missing.empty() ? "" : "never reached:\n", missing.c_str());
+  std::fprintf(file, "inputs %llu\n%s%s%s", g_inputs, table.c_str(), missing.empty() ? "" : "never reached:\n",
+               missing.c_str());
   std::fclose(file);
 }
 
@@ -40,6 +43,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  ++g_inputs;
   const std::string failure = nearcall::internal::RunProgram(nearcall::internal::ParseProgram(data, size), &Coverage());
   if (failure.empty()) return 0;
   std::fprintf(stderr, "session: %s\n", failure.c_str());

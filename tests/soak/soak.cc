@@ -1,0 +1,162 @@
+// Copyright 2026 The nearcall Authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The soak program: ./dev soak, or directly. Exit code 0: no finding; 1: findings; 2: wrong use.
+#include "nearcall/tests/soak/soak.h"
+
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+namespace nearcall {
+
+double SoakReport::Seconds() const {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+}
+
+void SoakReport::Progress(uint64_t done, uint64_t count) {
+  const double seconds = Seconds();
+  if (seconds - last_progress_ < 5) return;
+  last_progress_ = seconds;
+  std::printf("%s: %llu of %llu, %.0f s, %.0f a second\n", name_.c_str(), static_cast<unsigned long long>(done),
+              static_cast<unsigned long long>(count), seconds, static_cast<double>(done) / seconds);
+  std::fflush(stdout);
+}
+
+void SoakReport::Say(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+void SoakReport::Finding(const std::string& text) {
+  std::printf("%s: FINDING: %s\n", name_.c_str(), text.c_str());
+  std::fflush(stdout);
+}
+
+void SoakReport::Figure(const std::string& key, double value) {
+  std::printf("%-40s %16.*f\n", (name_ + " " + key).c_str(), value == std::floor(value) ? 0 : 2, value);
+  figures_.emplace_back(key, value);
+}
+
+std::string SoakReport::Json(bool ok) const {
+  std::string line = "{\"case\":\"" + name_ + "\",\"ok\":" + (ok ? "true" : "false");
+  char number[64];
+  for (const auto& [key, value] : figures_) {
+    std::snprintf(number, sizeof(number), "%.*f", value == std::floor(value) ? 0 : 3, value);
+    line += ",\"" + key + "\":" + number;
+  }
+  std::snprintf(number, sizeof(number), ",\"seconds\":%.1f}", Seconds());
+  return line + number;
+}
+
+namespace {
+
+void Usage(std::FILE* out) {
+  std::fputs(
+      "usage: soak [--case NAME]... [--count N] [--minutes M] [--seed S] [--json FILE] [--list] [--help]\n"
+      "  --case NAME   only this case; may be given again (default: all of --list)\n"
+      "  --count N     inputs for each case, instead of its own count\n"
+      "  --minutes M   at most so long for all cases together; a count that was not reached is said\n"
+      "  --seed S      of what is random (default 1)\n"
+      "  --json FILE   one line of JSON for each case\n",
+      out);
+}
+
+struct Flags {
+  SoakOptions options;
+  std::vector<const SoakCase*> cases;
+  std::string json;
+  bool list = false, help = false;
+};
+
+const SoakCase* FindCase(const char* name) {
+  for (const SoakCase& soak_case : AllSoakCases()) {
+    if (std::strcmp(soak_case.name, name) == 0) return &soak_case;
+  }
+  return nullptr;
+}
+
+bool ParseFlags(int argc, char** argv, Flags* flags) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    if (flag == "--list" || flag == "--help" || flag == "-h") {
+      (flag == "--list" ? flags->list : flags->help) = true;
+      continue;
+    }
+    const char* value = i + 1 < argc ? argv[++i] : nullptr;
+    char* end = nullptr;
+    if (value == nullptr) {
+      std::fprintf(stderr, "soak: %s: not a flag, or its value is missing\n", flag.c_str());
+      return false;
+    }
+    if (flag == "--case") {
+      flags->cases.push_back(FindCase(value));
+      if (flags->cases.back() != nullptr) continue;
+      std::fprintf(stderr, "soak: no case '%s'; --list has them\n", value);
+      return false;
+    }
+    if (flag == "--json") {
+      flags->json = value;
+      continue;
+    }
+    if (flag == "--count") {
+      flags->options.count = std::strtoull(value, &end, 10);
+    } else if (flag == "--seed") {
+      flags->options.seed = std::strtoull(value, &end, 10);
+    } else if (flag == "--minutes") {
+      flags->options.minutes = std::strtod(value, &end);
+    }
+    if (end == nullptr || *end != '\0' || end == value || *value == '-') {
+      std::fprintf(stderr, "soak: %s %s: not a flag, or not a number\n", flag.c_str(), value);
+      return false;
+    }
+  }
+  return true;
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  if (!ParseFlags(argc, argv, &flags)) {
+    Usage(stderr);
+    return 2;
+  }
+  if (flags.help) {
+    Usage(stdout);
+    return 0;
+  }
+  if (flags.list) {
+    for (const SoakCase& soak_case : AllSoakCases()) std::printf("%-24s %s\n", soak_case.name, soak_case.what);
+    return 0;
+  }
+  if (flags.cases.empty()) {
+    for (const SoakCase& soak_case : AllSoakCases()) flags.cases.push_back(&soak_case);
+  }
+  std::ofstream json;
+  if (!flags.json.empty()) {
+    json.open(flags.json);
+    if (!json) {
+      std::fprintf(stderr, "soak: cannot write %s\n", flags.json.c_str());
+      return 2;
+    }
+  }
+  flags.options.minutes /= static_cast<double>(flags.cases.size());
+  size_t failed = 0;
+  for (const SoakCase* soak_case : flags.cases) {
+    std::printf("== %s: %s\n", soak_case->name, soak_case->what);
+    std::fflush(stdout);
+    SoakReport report(soak_case->name);
+    const bool ok = soak_case->run(flags.options, &report);
+    std::printf("%s: %s after %.0f s\n", soak_case->name, ok ? "passed" : "FAILED", report.Seconds());
+    if (json.is_open()) json << report.Json(ok) << std::endl;
+    failed += ok ? 0 : 1;
+  }
+  std::printf("soak: %zu passed, %zu failed\n", flags.cases.size() - failed, failed);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace nearcall
+
+int main(int argc, char** argv) { return nearcall::Main(argc, argv); }
