@@ -16,6 +16,9 @@ extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
 namespace {
 
+using nearcall::internal::FuzzProgram;
+
+constexpr int kNeighbours = 15;  // the soak divides its count by one more
 unsigned long long g_inputs = 0;
 
 nearcall::internal::SessionCoverage& Coverage() {
@@ -34,6 +37,15 @@ void WriteCoverage() {
   std::fclose(file);
 }
 
+void RunOne(const FuzzProgram& program) {
+  ++g_inputs;
+  const std::string failure = nearcall::internal::RunProgram(program, &Coverage());
+  if (failure.empty()) return;
+  std::fprintf(stderr, "session: %s\n%s", failure.c_str(),
+               nearcall::internal::CorpusText("finding of the fuzzer", program).c_str());
+  std::abort();
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
@@ -43,17 +55,24 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  ++g_inputs;
-  const std::string failure = nearcall::internal::RunProgram(nearcall::internal::ParseProgram(data, size), &Coverage());
-  if (failure.empty()) return 0;
-  std::fprintf(stderr, "session: %s\n", failure.c_str());
-  std::abort();
+  const FuzzProgram given = nearcall::internal::ParseProgram(data, size);
+  RunOne(given);
+  // Some neighbours of the input, always the same ones: libFuzzer's own work for each input is dearer than a run.
+  uint64_t seed = 14695981039346656037u;
+  for (size_t i = 0; i < size; ++i) seed = (seed ^ data[i]) * 1099511628211u;
+  nearcall::internal::SessionMutator mutator(seed);
+  for (int i = 0; i < kNeighbours; ++i) {
+    FuzzProgram program = given;
+    mutator.Mutate(&program, given);
+    RunOne(program);
+  }
+  return 0;
 }
 
 // Half of the changes are libFuzzer's own, half know what a program is.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned int seed) {
   if (seed % 2 == 0) return LLVMFuzzerMutate(data, size, max_size);
-  nearcall::internal::FuzzProgram program = nearcall::internal::ParseProgram(data, size);
+  FuzzProgram program = nearcall::internal::ParseProgram(data, size);
   nearcall::internal::SessionMutator(seed).Mutate(&program, program);
   const std::string bytes = nearcall::internal::SerializeProgram(program);
   if (bytes.size() > max_size) return LLVMFuzzerMutate(data, size, max_size);
@@ -63,7 +82,7 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 
 extern "C" size_t LLVMFuzzerCustomCrossOver(const uint8_t* data, size_t size, const uint8_t* other, size_t other_size,
                                             uint8_t* out, size_t max_size, unsigned int seed) {
-  nearcall::internal::FuzzProgram program = nearcall::internal::ParseProgram(data, size);
+  FuzzProgram program = nearcall::internal::ParseProgram(data, size);
   nearcall::internal::SessionMutator(seed).Mutate(&program, nearcall::internal::ParseProgram(other, other_size));
   const std::string bytes = nearcall::internal::SerializeProgram(program);
   const size_t length = bytes.size() < max_size ? bytes.size() : max_size;

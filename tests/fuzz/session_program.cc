@@ -14,6 +14,12 @@ namespace {
 
 constexpr size_t kMaxSteps = 200;
 constexpr size_t kMaxInFlight = 400;
+// What a program may cost: a fuzzer takes longer and longer ones for better and better ones.
+constexpr size_t kMaxFrames = 200;
+constexpr size_t kMaxCalls = 24;
+constexpr size_t kMaxMetadata = 1200;
+constexpr size_t kManyBytes = 200'000;  // of messages; from then on they are short
+constexpr size_t kShortMessage = 300;
 
 struct OpInfo {
   const char* name;
@@ -46,7 +52,8 @@ static_assert(sizeof(kOps) / sizeof(kOps[0]) == static_cast<size_t>(FuzzOp::kCou
 
 class Arguments {
  public:
-  explicit Arguments(const std::string& bytes) : bytes_(bytes) {}
+  // `sent` counts the bytes of all messages of the program.
+  Arguments(const std::string& bytes, size_t* sent) : bytes_(bytes), sent_(sent) {}
   uint8_t U8() { return at_ < bytes_.size() ? static_cast<uint8_t>(bytes_[at_++]) : 0; }
   uint16_t U16() {
     const uint16_t low = U8();
@@ -61,13 +68,16 @@ class Arguments {
     const uint8_t flags = U8();
     content.with_message = (flags & 1) != 0;
     content.direct = (flags & 2) != 0;
-    content.metadata = U16();
+    content.metadata = U16() % kMaxMetadata;
     content.message = size_t{U16()} * ((flags & 4) != 0 ? 4 : 1);
+    if (*sent_ > kManyBytes) content.message %= kShortMessage;
+    *sent_ += content.message;
     return content;
   }
 
  private:
   const std::string& bytes_;
+  size_t* const sent_;
   size_t at_ = 0;
 };
 
@@ -116,21 +126,21 @@ std::string HeaderFrame(const SessionWorld& world, int side, Arguments* argument
   header.call_id = ChooseId(world, side, arguments->U8());
   header.block_size = arguments->U32();
   header.total_size = arguments->U32();
-  const size_t body = arguments->U16() % 4097;
+  const size_t body = arguments->U16() % 1025;
   std::string frame(kFrameHeaderSize + body, '\0');
   EncodeFrameHeader(header, frame.data());
   return frame;
 }
 
 void Flow(SessionWorld* world, int side, size_t frame_size) {
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 100; ++i) {
     const bool planned = world->InFlight(side) < kMaxInFlight && world->Plan(side, frame_size);
     if (!world->Deliver(side) && !planned) return;
   }
 }
 
-void RunStep(SessionWorld* world, const FuzzStep& step) {
-  Arguments arguments(step.arguments);
+void RunStep(SessionWorld* world, const FuzzStep& step, size_t* sent) {
+  Arguments arguments(step.arguments, sent);
   const int side = step.side;
   switch (step.op) {
     case FuzzOp::kPlan:
@@ -225,7 +235,8 @@ FuzzProgram ParseProgram(const uint8_t* data, size_t size) {
       step.arguments.push_back(static_cast<char>(next()));
     }
     if (step.op == FuzzOp::kInject) {
-      const size_t length = std::min<size_t>(Arguments(step.arguments).U16(), size - at);
+      size_t unused = 0;
+      const size_t length = std::min<size_t>(Arguments(step.arguments, &unused).U16(), size - at);
       step.arguments[0] = static_cast<char>(length);
       step.arguments[1] = static_cast<char>(length >> 8);
       step.arguments.append(reinterpret_cast<const char*>(data) + at, length);
@@ -265,15 +276,19 @@ std::string RunProgram(const FuzzProgram& program, SessionCoverage* coverage,
   SessionWorld::Options options;
   options.side[0] = OptionsOf(program.options[0]);
   options.side[1] = OptionsOf(program.options[1]);
+  options.max_calls = kMaxCalls;
   SessionWorld world(options, coverage);
-  size_t number = 0;
-  if (record) world.on_frame = [&](int side, const std::string& frame) { record(number, side, frame); };
+  size_t number = 0, frames = 0, sent = 0;
+  world.on_frame = [&](int side, const std::string& frame) {
+    ++frames;
+    if (record) record(number, side, frame);
+  };
   bool lost = false;
   for (const FuzzStep& step : program.steps) {
-    if (!world.failure().empty()) break;
+    if (!world.failure().empty() || frames > kMaxFrames) break;
     lost = lost || step.op == FuzzOp::kLose;
     if (lost) break;
-    RunStep(&world, step);
+    RunStep(&world, step, &sent);
     ++number;
   }
   if (world.failure().empty() && !lost) world.Settle();

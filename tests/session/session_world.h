@@ -34,6 +34,7 @@ class SessionWorld {
  public:
   struct Options {
     SessionOptions side[2];
+    size_t max_calls = 2000;  // that have an owner, of each side
   };
   struct Content {  // of a unit
     bool with_message = false;
@@ -131,6 +132,7 @@ class SessionWorld {
   std::string failure_;
   bool clean_ = true;
   int64_t now_ns_ = 1'000'000'000;
+  const size_t max_calls_;
   uint64_t calls_ = 0;
   uint8_t seed_ = 0;
   SessionCoverage* coverage_;

@@ -73,7 +73,10 @@ Io ByteStreamEndpoint::Connecting() {
     if (connected_.load(std::memory_order_relaxed)) return Io::kOk;
     if (closed()) return Io::kClosed;
     const Io io = handshake_->Connect(*io_, &why);
-    if (io == Io::kOk) connected_.store(true, std::memory_order_release);
+    if (io == Io::kOk) {
+      connected_.store(true, std::memory_order_release);
+      handshake_->Interrupt();  // the other role may sleep on ConnectPoll(), whose signal this one has used up
+    }
     if (io != Io::kClosed) return io;
   }
   Close(std::move(why));
@@ -240,12 +243,9 @@ Io ByteStreamEndpoint::ReceiveGreeting() {
   if (closed()) return Io::kClosed;
   absl::Status why;
   ByteStreamHandshake::Greeted greeted;
-  Io io = handshake_->ReceiveGreeting(*io_, &greeted, &why);
+  const Io io = handshake_->ReceiveGreeting(*io_, &greeted, &why);
   if (io == Io::kWouldBlock) {
-    if (!PeerIsDead()) return Io::kWouldBlock;
-    io = handshake_->ReceiveGreeting(*io_, &greeted, &why);  // its last bytes may have come in between
-  }
-  if (io == Io::kWouldBlock) {
+    if (!PeerIsDead() || StreamIsReadable()) return Io::kWouldBlock;
     why = Named(absl::StatusCode::kUnavailable, "the peer's process died before its greeting came");
   }
   if (io != Io::kOk) {
@@ -273,12 +273,8 @@ Io ByteStreamEndpoint::EndOfStream() {
 }
 
 Io ByteStreamEndpoint::ReceiveEmpty() {
-  if (!PeerIsDead()) return Io::kWouldBlock;
-  if (!peer_dead_) {
-    // Its last bytes may have come between the receive call and the look at its life: ask once more.
-    peer_dead_ = true;
-    return Fill();
-  }
+  // Its last bytes may have come between the receive call and the look at its life: look for them once more.
+  if (!PeerIsDead() || StreamIsReadable()) return Io::kWouldBlock;
   Close(Named(absl::StatusCode::kUnavailable, "the peer's process died"));
   return Io::kClosed;
 }

@@ -67,7 +67,8 @@ class ByteStreamHandshake {
     return Io::kOk;
   }
   virtual pollfd ConnectPoll() const { return {-1, 0, 0}; }
-  virtual void Interrupt() {}  // makes ConnectPoll()'s descriptor ready: the endpoint was closed
+  // Connecting is over, or the endpoint was closed: makes ConnectPoll()'s descriptor ready, for good.
+  virtual void Interrupt() {}
 
   // Sends what is left of the greeting and then, in the same system call, as much as it can of `frames` (perhaps
   // empty): kOk when the whole greeting is out (*sent bytes of `frames` with it); not called again after that.
@@ -126,6 +127,7 @@ class ByteStreamEndpoint final : public Endpoint {
   Io ReceiveEmpty();                     // nothing to receive: has the peer died?
   Io WaitBlocking(int64_t deadline_ns);  // Wait(kReceive) by sleeping in the receive call
   Io WaitPolling(Side side, int64_t deadline_ns);
+  bool StreamIsReadable() const;
   bool PeerIsDead() const;
   void LookForRefusal();
   void EndSending(absl::Status why);  // received frames are still delivered
@@ -163,7 +165,6 @@ class ByteStreamEndpoint final : public Endpoint {
   std::atomic<bool> greeting_received_;
   bool borrowed_ = false;
   bool stream_was_empty_ = false;  // the last receive call got less than it asked for: the next may be saved, once
-  bool peer_dead_ = false;
 };
 
 }  // namespace nearcall

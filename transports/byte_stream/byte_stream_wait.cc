@@ -29,6 +29,11 @@ bool ByteStreamEndpoint::PeerIsDead() const {
   return PollUntil(absl::MakeSpan(&look, 1), 0) > 0;
 }
 
+bool ByteStreamEndpoint::StreamIsReadable() const {
+  pollfd look = {io_->receive_fd(), POLLIN, 0};
+  return PollUntil(absl::MakeSpan(&look, 1), 0) > 0;
+}
+
 bool ByteStreamEndpoint::Arm(Side side) {
   if (closed()) return false;
   if (side == Side::kSend) {
