@@ -36,7 +36,9 @@ class SleepFor {
  public:
   explicit SleepFor(absl::Duration delay) : delay_(delay) {}
   bool await_ready() const noexcept { return delay_ <= absl::ZeroDuration(); }
-  void await_suspend(std::coroutine_handle<> waiting) const {
+  // Out of line, as Op's: inlined by Clang 16 its temporary lands in the frame of a coroutine that runs again
+  // meanwhile.
+  __attribute__((noinline)) void await_suspend(std::coroutine_handle<> waiting) const {
     After(delay_, [waiting]() { waiting.resume(); });
   }
   void await_resume() const noexcept {}
