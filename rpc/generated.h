@@ -23,8 +23,9 @@ namespace nearcall::internal {
 inline ClientCall* StartCall(const Channel& channel, const MethodInfo& method, const Message* request,
                              const CallOptions& options) {
   const std::shared_ptr<ChannelCore>& core = ChannelAccess::core(channel);
-  ClientCall* call = core->NewCall();
-  call->Start(core, method, request, options);
+  std::shared_ptr<Connection> open;
+  ClientCall* call = core->NewCall(&open);
+  call->Start(core, std::move(open), method, request, options);
   return call;
 }
 
@@ -116,7 +117,6 @@ KeptObjects<Request, Stream>* KeepObjects(ServerCall& call) {
   }
   auto* const objects = kept.get();
   call.Keep(std::move(kept));
-  call.EnterUserCode();
   return objects;
 }
 
@@ -131,7 +131,7 @@ constexpr MethodHandler AsyncUnary(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<Request, NoStream>(call);
             if (kept == nullptr) return;
-            Pool::UserCodeScope user_code(call.connection().pool());
+            ServerCall::UserCode user_code(call);
             call.Guard(
                 [&] { (static_cast<S&>(service).*Method)(call.context(), kept->request, MakeResponder<Reply>(call)); });
           }};
@@ -141,7 +141,7 @@ constexpr MethodHandler AsyncServerStreaming(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<Request, ServerWriter<Reply>>(call);
             if (kept == nullptr) return;
-            Pool::UserCodeScope user_code(call.connection().pool());
+            ServerCall::UserCode user_code(call);
             call.Guard([&] {
               (static_cast<S&>(service).*Method)(call.context(), kept->request, kept->stream,
                                                  MakeResponder<void>(call));
@@ -152,7 +152,7 @@ template <class S, class Request, class Reply, auto Method>
 constexpr MethodHandler AsyncClientStreaming(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<NoRequest, ServerReader<Request>>(call);
-            Pool::UserCodeScope user_code(call.connection().pool());
+            ServerCall::UserCode user_code(call);
             call.Guard(
                 [&] { (static_cast<S&>(service).*Method)(call.context(), kept->stream, MakeResponder<Reply>(call)); });
           }};
@@ -161,7 +161,7 @@ template <class S, class Request, class Reply, auto Method>
 constexpr MethodHandler AsyncBidi(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<NoRequest, ServerReaderWriter<Request, Reply>>(call);
-            Pool::UserCodeScope user_code(call.connection().pool());
+            ServerCall::UserCode user_code(call);
             call.Guard(
                 [&] { (static_cast<S&>(service).*Method)(call.context(), kept->stream, MakeResponder<void>(call)); });
           }};
@@ -185,7 +185,6 @@ Detached DriveHandler(Task<Result> task, ServerCall* call) {
 
 template <class Result>
 void StartHandler(ServerCall& call, Task<Result> task) {
-  Pool::UserCodeScope user_code(call.connection().pool());
   call.Ref();
   DriveHandler(std::move(task), &call);
 }
@@ -194,7 +193,9 @@ template <class S, class Request, class Reply, auto Method>
 constexpr MethodHandler CoroutineUnary(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<Request, NoStream>(call);
-            if (kept != nullptr) StartHandler(call, (static_cast<S&>(service).*Method)(call.context(), kept->request));
+            if (kept == nullptr) return;
+            ServerCall::UserCode user_code(call);
+            StartHandler(call, (static_cast<S&>(service).*Method)(call.context(), kept->request));
           }};
 }
 template <class S, class Request, class Reply, auto Method>
@@ -202,6 +203,7 @@ constexpr MethodHandler CoroutineServerStreaming(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<Request, ServerWriter<Reply>>(call);
             if (kept == nullptr) return;
+            ServerCall::UserCode user_code(call);
             StartHandler(call, (static_cast<S&>(service).*Method)(call.context(), kept->request, kept->stream));
           }};
 }
@@ -209,6 +211,7 @@ template <class S, class Request, class Reply, auto Method>
 constexpr MethodHandler CoroutineClientStreaming(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<NoRequest, ServerReader<Request>>(call);
+            ServerCall::UserCode user_code(call);
             StartHandler(call, (static_cast<S&>(service).*Method)(call.context(), kept->stream));
           }};
 }
@@ -216,6 +219,7 @@ template <class S, class Request, class Reply, auto Method>
 constexpr MethodHandler CoroutineBidi(const MethodInfo& method) {
   return {&method, [](ServiceBase& service, ServerCall& call) {
             auto* const kept = KeepObjects<NoRequest, ServerReaderWriter<Request, Reply>>(call);
+            ServerCall::UserCode user_code(call);
             StartHandler(call, (static_cast<S&>(service).*Method)(call.context(), kept->stream));
           }};
 }

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // BlockingScope: says that the calling thread, if it is one of the library's, blocks while this lives, so that another
-// takes its place. Kept apart from pool.h for the public headers' sake.
+// takes its place; what the thread owes is paid first (worker.h), so no connection's lock may be held. Kept apart from
+// pool.h for the public headers' sake.
 #ifndef NEARCALL_RPC_RUNTIME_BLOCKING_H_
 #define NEARCALL_RPC_RUNTIME_BLOCKING_H_
 
@@ -18,7 +19,7 @@ class BlockingScope {
   BlockingScope& operator=(const BlockingScope&) = delete;
 
  private:
-  Pool* const pool_;
+  Pool* pool_;
 };
 
 }  // namespace nearcall::internal

@@ -108,14 +108,16 @@ void ChannelCore::OnTimer() {
     self = std::move(kept_);
     connection = connection_;
   }
-  if (connection == nullptr || !connection->Wanted()) return;  // those who waited have given up
+  // Nobody: those who waited have given up. In this order: a Wanter is gone only when its call stands there.
+  if (connection == nullptr || (wanters_.load() == 0 && !connection->Wanted())) return;
   absl::Status why;
   Acquire(true, &why);
 }
 
-ClientCall* ChannelCore::NewCall() {
+ClientCall* ChannelCore::NewCall(std::shared_ptr<Connection>* open) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
+    if (open_ && !opening_ && connection_->usable()) *open = connection_;
     if (ClientCall* call = free_; call != nullptr) {
       free_ = call->next_free_;
       --free_count_;
@@ -142,6 +144,7 @@ void ChannelCore::Recycle(ClientCall* call) {
 
 bool ChannelCore::WaitForConnected(absl::Duration timeout) {
   const int64_t deadline_ns = DeadlineAfter(timeout);
+  const Wanter wanter(*this);
   for (;;) {
     absl::Status why;
     std::shared_ptr<Connection> connection = Acquire(true, &why);

@@ -11,6 +11,7 @@
 #ifndef NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
 #define NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -33,13 +34,26 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
 
   const std::string& address() const { return text_; }
 
+  // Says that somebody will wait on the connection that Acquire(true) gives: until then the timer can't know it.
+  class Wanter {
+   public:
+    explicit Wanter(ChannelCore& channel) : channel_(channel) { ++channel_.wanters_; }
+    ~Wanter() { --channel_.wanters_; }
+    Wanter(const Wanter&) = delete;
+    Wanter& operator=(const Wanter&) = delete;
+
+   private:
+    ChannelCore& channel_;
+  };
+
   // A connection for a call. Null: there is none, *why says why (UNAVAILABLE, PERMISSION_DENIED, ...). With `wait` it
-  // may be one that is not open yet.
+  // may be one that is not open yet. REQUIRES: with `wait`, a Wanter, until the call stands on the connection.
   std::shared_ptr<Connection> Acquire(bool wait, absl::Status* why);
   // One that is never open: where calls stand that failed before they had one.
   std::shared_ptr<Connection> NoConnection();
 
-  ClientCall* NewCall();
+  // And the connection in use, if there is one that is open: what Acquire() would give.
+  ClientCall* NewCall(std::shared_ptr<Connection>* open);
   void Recycle(ClientCall* call);
   void PostCallback(Runnable* run) { callbacks_->Post(run); }
 
@@ -59,6 +73,7 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
   const ChannelOptions options_;
   const std::shared_ptr<Strand> callbacks_;
 
+  std::atomic<int> wanters_{0};
   std::mutex mutex_;
   std::condition_variable opened_;
   std::shared_ptr<Connection> connection_;

@@ -3,18 +3,21 @@
 #include "nearcall/rpc/runtime/client_call.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/call_options_access.h"
 #include "nearcall/rpc/runtime/channel_core.h"
 #include "nearcall/rpc/wire/blocks.h"
+#include "nearcall/rpc/wire/copy.h"
 
 namespace nearcall::internal {
 namespace {
 
 constexpr int kMaxAttempts = 5;             // of a call that provably was not started
 constexpr size_t kSmallMessage = 16 << 10;  // up to here buffers are kept with the call's object
+constexpr size_t kCopiedReply = 2 << 10;  // up to here a copy is cheaper than to keep frame and reader role for parsing
 
 }  // namespace
 
@@ -76,52 +79,63 @@ bool ClientCall::Prepare(const MethodInfo& method, const Message* request, const
   return true;
 }
 
-void ClientCall::Start(std::shared_ptr<ChannelCore> channel, const MethodInfo& method, const Message* request,
-                       const CallOptions& options) {
-  channel_ = std::move(channel);
+void ClientCall::Start(const std::shared_ptr<ChannelCore>& channel, std::shared_ptr<Connection> open,
+                       const MethodInfo& method, const Message* request, const CallOptions& options) {
+  channel_ = channel;
   if (!Prepare(method, request, options)) {
     connection_ = channel_->NoConnection();
     FinishLocked(status_);  // nobody else knows the call yet
     return;
   }
-  if (scope_ != nullptr && !scope_->Link(this)) {
+  if (scope_ == nullptr) return DispatchBound(std::move(open));  // nobody else can know the call before this returns
+  if (!scope_->Link(this)) {
     connection_ = channel_->NoConnection();
     FinishLocked(absl::CancelledError(absl::StrCat("the call within which ", method.path, " was made is cancelled")));
     return;
   }
-  Dispatch();
+  std::lock_guard<std::mutex> bind(bind_mutex_);
+  DispatchBound(std::move(open));
 }
 
 void ClientCall::Dispatch() {
   std::lock_guard<std::mutex> bind(bind_mutex_);
-  absl::Status why = absl::UnavailableError("no connection");
+  DispatchBound(nullptr);
+}
+
+// To that connection first, if there is one.
+void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
+  absl::Status why;
   retry_ = false;
+  std::optional<ChannelCore::Wanter> wanter;
+  if (wait_for_ready_) wanter.emplace(*channel_);
   for (; attempts_ < kMaxAttempts && !cancelled_; ++attempts_) {
-    std::shared_ptr<Connection> connection = channel_->Acquire(wait_for_ready_, &why);
+    if (connection == nullptr) connection = channel_->Acquire(wait_for_ready_, &why);
     if (connection == nullptr) break;
-    if (SendTo(connection, &why)) return;
+    if (SendTo(std::exchange(connection, nullptr), &why)) return;
   }
   if (cancelled_) why = cancel_status_;
+  if (why.ok()) why = absl::UnavailableError(absl::StrCat("no connection to ", channel_->address()));
   if (connection_ == nullptr) connection_ = channel_->NoConnection();
   std::lock_guard<std::mutex> lock(connection_->mutex());
   if (!over_) FinishLocked(why);
 }
 
 // False: the connection was found gone before the peer can have seen anything of the call.
-bool ClientCall::SendTo(const std::shared_ptr<Connection>& connection, absl::Status* why) {
+bool ClientCall::SendTo(std::shared_ptr<Connection> to, absl::Status* why) {
+  Connection* const connection = to.get();
   std::lock_guard<std::mutex> lock(connection->mutex());
   if (connection->ClosedLocked() || connection->session().draining()) {
     if (connection->ClosedLocked()) *why = connection->CloseStatusLocked();
     return false;
   }
-  connection_ = connection;
+  connection_ = std::move(to);
   session_call_ = connection->session().NewCall(static_cast<CallOwner*>(this));
   Ref();  // the session's
   if (absl::Status status = SendLocked(*connection); !status.ok()) {
     FinishLocked(status);
     return true;
   }
-  const bool gone = connection->FlushLocked() == Io::kClosed;
+  const bool gone = connection->FlushSoonLocked() == Io::kClosed;
   if (over_) return true;
   if (gone) {
     // EPIPE: the peer closed before these bytes were taken. They went out alone, or what was before them failed too.
@@ -148,7 +162,7 @@ absl::Status ClientCall::SendLocked(Connection& connection) {
   }
   const UnitKind kind{FrameKind::kCall, static_cast<uint8_t>(has_request_ ? kWithMessage : 0)};
   if (connection.SendNowLocked(session_call_, kind, block_, request_.size(),
-                               [this](char* to) { std::copy(request_.begin(), request_.end(), to); })) {
+                               [this](char* to) { CopyBytes(to, request_.data(), request_.size()); })) {
     return absl::OkStatus();
   }
   auto unit = std::make_unique<Unit>();
@@ -213,7 +227,7 @@ void ClientCall::OnStatusLocked(Connection& connection, SessionEvent& event) {
     if (!event.assembled.empty()) {
       large_reply_ = std::move(event.assembled);
       reply_ = large_reply_.span();
-    } else if (connection.KeepFrameLocked(waiter_)) {
+    } else if (event.message.size() > kCopiedReply && connection.KeepFrameLocked(waiter_)) {
       holding_frame_ = true;
       reply_ = event.message;
     } else {
@@ -402,8 +416,8 @@ void ClientCall::Reset() {
   response_metadata_ = nullptr;
   if (small_request_.capacity() > kSmallMessage * 2) small_request_ = std::string();
   if (small_reply_.capacity() > kSmallMessage * 2) small_reply_ = std::string();
-  large_request_ = Bytes();
-  large_reply_ = Bytes();
+  if (!large_request_.empty()) large_request_ = Bytes();
+  if (!large_reply_.empty()) large_reply_ = Bytes();
   request_ = reply_ = {};
   connection_ = nullptr;
   cancelled_ = over_ = retry_ = has_reply_ = false;

@@ -38,8 +38,8 @@ class ClientCall final : public OpState,
   ~ClientCall() override;
 
   // Starts it; `request` null: the messages follow. Never blocks, never fails: an error is the call's result.
-  void Start(std::shared_ptr<ChannelCore> channel, const MethodInfo& method, const Message* request,
-             const CallOptions& options);
+  void Start(const std::shared_ptr<ChannelCore>& channel, std::shared_ptr<Connection> open, const MethodInfo& method,
+             const Message* request, const CallOptions& options);
 
   // OpState: the call's end
   void Wait() override;
@@ -87,7 +87,8 @@ class ClientCall final : public OpState,
   void OnTimer() override;
   bool Prepare(const MethodInfo& method, const Message* request, const CallOptions& options);
   void Dispatch();
-  bool SendTo(const std::shared_ptr<Connection>& connection, absl::Status* why);
+  void DispatchBound(std::shared_ptr<Connection> connection);
+  bool SendTo(std::shared_ptr<Connection> to, absl::Status* why);
   absl::Status SendLocked(Connection& connection);
   void OnStatusLocked(Connection& connection, SessionEvent& event);
   void FinishLocked(absl::Status status);

@@ -3,8 +3,6 @@
 #include "nearcall/rpc/runtime/connection.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,12 +11,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/blocking.h"
+#include "nearcall/rpc/wire/copy.h"
 
 namespace nearcall::internal {
 namespace {
 
-constexpr int kFramesPerTurn = 16;          // then the next connection gets its turn
 constexpr size_t kSmallestMaxFrame = 4096;  // what every transport takes
+constexpr size_t kFlushUnasked = 64 << 10;  // a transport may do it with more: then the peer may have seen it
 
 }  // namespace
 
@@ -45,6 +44,7 @@ class Connection::Resume final : public Runnable {
     std::shared_ptr<Connection> connection = std::move(connection_);
     connection->ReadBatch();
   }
+  void Discard() override { std::shared_ptr<Connection> connection = std::move(connection_); }
 
  private:
   std::shared_ptr<Connection> connection_;
@@ -52,6 +52,8 @@ class Connection::Resume final : public Runnable {
 
 Connection::Connection(Options options)
     : options_(std::move(options)), session_(options_.session), resume_(std::make_unique<Resume>()) {}
+
+void Connection::ResumeLater() { resume_->Post(shared_from_this()); }
 
 Connection::~Connection() {
   for (int64_t key : receive_keys_) {
@@ -104,12 +106,9 @@ void Connection::PumpLocked() {
     if (io != Io::kOk) return;
     char* to = space.data();
     std::memcpy(to, plan.header, kFrameHeaderSize);
-    if (!plan.block.empty()) std::memcpy(to + kFrameHeaderSize, plan.block.data(), plan.block.size());
-    if (!plan.message.empty()) {
-      std::memcpy(to + kFrameHeaderSize + plan.block.size(), plan.message.data(), plan.message.size());
-    }
-    endpoint_->Commit(plan.size(), {});
-    need_flush_ = true;
+    CopyBytes(to + kFrameHeaderSize, plan.block.data(), plan.block.size());
+    CopyBytes(to + kFrameHeaderSize + plan.block.size(), plan.message.data(), plan.message.size());
+    CommitLocked(plan.size());
     session_.Planned(plan);
     if (plan.notify && plan.call->owner() != nullptr) static_cast<CallOwner*>(plan.call->owner())->OnUnitPlanned();
   }
@@ -120,6 +119,7 @@ Io Connection::FlushLocked() {
   if (need_flush_) {
     const Io io = endpoint_->Flush();
     if (io == Io::kOk) need_flush_ = false;
+    if (io != Io::kClosed) NoteSeenLocked();
     if (io == Io::kWouldBlock) send_blocked_ = true;
     if (io == Io::kClosed) send_failed_ = true;
   }
@@ -135,7 +135,34 @@ absl::Status Connection::AbandonSendingLocked() {
   return why;
 }
 
-void Connection::FlushSoonLocked() { FlushLocked(); }
+Io Connection::FlushSoonLocked() {
+  if (need_flush_ && !send_blocked_) {
+    if (Worker* worker = Worker::Current(); worker != nullptr && worker->OweFlush(this)) return Io::kOk;
+  }
+  return FlushLocked();
+}
+
+void Connection::CommitLocked(size_t size) {
+  endpoint_->Commit(size, {});
+  need_flush_ = true;
+  unflushed_ += size;
+  if (unflushed_ > kFlushUnasked) NoteSeenLocked();
+}
+
+void Connection::NoteSeenLocked() {
+  unflushed_ = 0;
+  unseen_from_ = session_.next_sequence();
+}
+
+bool Connection::NeverSeenLocked(const SessionCall& call) const {
+  return !call.started() || (send_failed_ && call.sequence() >= unseen_from_);
+}
+
+void Connection::Settle(bool pass_role) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (FlushLocked() == Io::kClosed) AbandonSendingLocked().IgnoreError();  // the reader finds out why
+  if (pass_role) PassRoleLocked();
+}
 
 // Somebody must notice when the medium takes bytes again: the reading waiter before it next sleeps, else the pool.
 void Connection::WatchSendLocked() {
@@ -177,133 +204,19 @@ void Connection::OnSendReady() {
   if (FlushLocked() == Io::kOk && options_.host != nullptr) options_.host->OnWritten(*this);
 }
 
-// ---- the reader role
+// ---- what comes in
 
-bool Connection::AttendLocked() {
-  if (!registered_) {
-    registered_ = true;
-    WatchDeathLocked();  // before PollFds(), which then leaves it out
-    const std::array<pollfd, 3> fds = endpoint_->PollFds(Side::kReceive);
-    for (size_t i = 0; i < fds.size(); ++i) {
-      if (fds[i].fd < 0) continue;
-      receive_events_[i] = static_cast<uint32_t>(fds[i].events);
-      receive_keys_[i] = pool().Add(fds[i].fd, source_, kReceiveTag);
-      if (receive_keys_[i] < 0) {
-        CloseLocked(absl::ResourceExhaustedError(
-            absl::StrCat("the connection to ", address(), " can't be watched: epoll_ctl errno ", errno)));
-        return true;
-      }
-    }
+// A frame that was borrowed. What it gives is to be run, with the frame held if there is a batch.
+Runnable* Connection::ConsumeLocked(const Frame& frame, Batch* batch) {
+  SessionEvent event = session_.Consume(frame.bytes, hello_due_ ? MonotonicNanos() : 0);
+  dispatching_ = true;
+  Runnable* const run = DispatchLocked(event, batch);
+  if (session_.HasOutput()) {
+    PumpLocked();
+    FlushLocked();
   }
-  if (!endpoint_->Arm(Side::kReceive)) return false;
-  role_ = Role::kAttended;
-  for (size_t i = 0; i < receive_keys_.size(); ++i) {
-    if (receive_keys_[i] >= 0) pool().Arm(receive_keys_[i], receive_events_[i]);
-  }
-  return true;
-}
-
-void Connection::PassRoleLocked() {
-  role_ = Role::kIdle;
-  if (closed_ || endpoint_ == nullptr) return;
-  while (first_waiter_ != nullptr) {
-    Waiter* waiter = first_waiter_;
-    first_waiter_ = waiter->next;
-    if (first_waiter_ == nullptr) last_waiter_ = nullptr;
-    waiter->queued = false;
-    if (waiter->done) continue;
-    role_ = Role::kHeld;
-    waiter->lead = true;
-    waiter->wake.notify_one();
-    return;
-  }
-  if (options_.host == nullptr && unattended_ == 0) return;
-  if (AttendLocked()) return;
-  role_ = Role::kHeld;  // something is ready already
-  resume_->Post(shared_from_this());
-}
-
-void Connection::TakeRoleLocked() {
-  if (role_ == Role::kAttended) {
-    for (int64_t key : receive_keys_) {
-      if (key >= 0) pool().Disarm(key);
-    }
-    endpoint_->Disarm(Side::kReceive);
-  }
-  role_ = Role::kHeld;
-}
-
-void Connection::AddUnattendedLocked() {
-  if (unattended_++ == 0 && role_ == Role::kIdle) PassRoleLocked();
-}
-
-void Connection::OnReady(uint32_t tag) {
-  if (tag == kSendTag) return OnSendReady();
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) return;
-    if (tag == kDeathTag) {
-      endpoint_->PeerDied();
-      if (role_ != Role::kIdle) return;  // who reads, or the epoll, finds out
-    } else {
-      if (role_ != Role::kAttended) return;  // a stale event: somebody took the role meanwhile
-      endpoint_->Disarm(Side::kReceive);
-    }
-    role_ = Role::kHeld;
-  }
-  ReadBatch();
-}
-
-void Connection::LookIfIdle() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_ || role_ != Role::kIdle || endpoint_ == nullptr) return;
-    role_ = Role::kHeld;
-  }
-  ReadBatch();
-}
-
-void Connection::ReadBatch() {
-  for (int frames = 0; frames < kFramesPerTurn; ++frames) {
-    Batch batch;
-    Runnable* run = nullptr;
-    const Io io = ReadOne(&batch, nullptr, &run, nullptr);
-    if (io == Io::kClosed) return FailFromEndpoint();
-    if (io == Io::kWouldBlock) break;
-    if (run == nullptr) continue;
-    run->Run();
-    if (batch.frame_held) endpoint_->Release();
-    if (!batch.role_held) return;
-  }
-  std::lock_guard<std::mutex> lock(mutex_);
-  PassRoleLocked();
-}
-
-Io Connection::ReadOne(Batch* batch, Waiter* self, Runnable** run, bool* done) {
-  Frame frame;
-  const Io io = endpoint_->Borrow(&frame);
-  if (io != Io::kOk) return io;
-  bool keep;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (closed_) {
-      endpoint_->Release();
-      return Io::kClosed;
-    }
-    SessionEvent event = session_.Consume(frame.bytes, hello_due_ ? MonotonicNanos() : 0);
-    dispatching_ = true;
-    *run = DispatchLocked(event, batch);
-    if (session_.HasOutput()) {
-      PumpLocked();
-      FlushLocked();
-    }
-    dispatching_ = false;
-    keep = kept_frame_ || (*run != nullptr && batch != nullptr);
-    if (batch != nullptr) batch->frame_held = keep;
-    if (done != nullptr) *done = self->done || closed_;
-  }
-  if (!keep) endpoint_->Release();
-  return Io::kOk;
+  dispatching_ = false;
+  return run;
 }
 
 Runnable* Connection::DispatchLocked(SessionEvent& event, Batch* batch) {
@@ -360,181 +273,14 @@ void Connection::WatchDeathLocked() {
   // Without a place in the epoll a death is still seen as the end of the stream.
 }
 
-void Connection::OfferRole(Batch* batch) {
-  ReleaseFrame(batch);
-  if (!batch->role_held) return;
-  batch->role_held = false;
-  std::lock_guard<std::mutex> lock(mutex_);
-  PassRoleLocked();
-}
-
-void Connection::ReleaseFrame(Batch* batch) {
-  if (!batch->frame_held) return;
-  batch->frame_held = false;
-  endpoint_->Release();
-}
-
-// ---- waiting
-
-bool Connection::Await(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns) {
-  while (!waiter->done && !closed_) {
-    if (waiter->lead || (role_ != Role::kHeld && endpoint_ != nullptr)) {
-      if (!waiter->lead) TakeRoleLocked();
-      waiter->lead = false;
-      reading_waiter_ = waiter;
-      ReadForWaiter(lock, waiter, deadline_ns);
-      reading_waiter_ = nullptr;
-      if (kept_frame_) {
-        waiter->holding = true;
-        return true;
-      }
-      PassRoleLocked();
-      return waiter->done;
-    }
-    if (!waiter->queued) {
-      waiter->queued = true;
-      waiter->next = nullptr;
-      (last_waiter_ == nullptr ? first_waiter_ : last_waiter_->next) = waiter;
-      last_waiter_ = waiter;
-    }
-    BlockingScope blocking;
-    if (deadline_ns == kNoDeadline) {
-      waiter->wake.wait(lock);
-    } else {
-      const int64_t left = deadline_ns - MonotonicNanos();
-      if (left <= 0) break;
-      waiter->wake.wait_for(lock, std::chrono::nanoseconds(left));
-    }
-  }
-  if (waiter->queued) {
-    waiter->queued = false;
-    Waiter** link = &first_waiter_;
-    Waiter* previous = nullptr;
-    while (*link != waiter) {
-      previous = *link;
-      link = &previous->next;
-    }
-    *link = waiter->next;
-    if (last_waiter_ == waiter) last_waiter_ = previous;
-  }
-  if (waiter->lead) {
-    waiter->lead = false;
-    PassRoleLocked();
-  }
-  return waiter->done;
-}
-
-void Connection::FinishRead() {
-  endpoint_->Release();
-  std::lock_guard<std::mutex> lock(mutex_);
-  kept_frame_ = false;
-  PassRoleLocked();
-}
-
-bool Connection::KeepFrameLocked(const Waiter* waiter) {
-  if (waiter == nullptr || waiter != reading_waiter_ || !dispatching_) return false;
-  kept_frame_ = true;
-  return true;
-}
-
-void Connection::CompleteLocked(Waiter* waiter) {
-  waiter->done = true;
-  if (waiter != reading_waiter_) {
-    waiter->wake.notify_one();
-  } else if (!dispatching_ && interrupt_.valid()) {
-    const uint64_t one = 1;
-    [[maybe_unused]] ssize_t written = ::write(interrupt_.get(), &one, sizeof(one));  // full: it is awake already
-  }
-}
-
-void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns) {
-  for (bool last_look = false;;) {
-    lock.unlock();
-    for (;;) {
-      Runnable* run = nullptr;
-      bool done = false;
-      const Io io = ReadOne(nullptr, waiter, &run, &done);
-      if (io == Io::kWouldBlock) break;
-      if (io == Io::kClosed) {
-        FailFromEndpoint();
-        done = true;
-      }
-      if (run != nullptr) pool().Post(run);
-      if (done) {
-        lock.lock();
-        return;
-      }
-    }
-    lock.lock();
-    if (waiter->done || closed_ || last_look) return;
-    last_look = !Sleep(lock, deadline_ns);
-  }
-}
-
-// Sleeps until something can be read, the queued output can go on, the waiter is completed by another thread (true), or
-// the deadline comes (false).
-bool Connection::Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns) {
-  if (!interrupt_.valid()) {
-    interrupt_.Reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!interrupt_.valid()) {
-      CloseLocked(absl::ResourceExhaustedError(
-          absl::StrCat("no descriptor to wait with on ", address(), ": eventfd errno ", errno)));
-      return true;
-    }
-  }
-  std::array<pollfd, 7> fds;
-  nfds_t count = 0;
-  const auto add = [&](const std::array<pollfd, 3>& more) {
-    for (const pollfd& fd : more) {
-      if (fd.fd >= 0) fds[count++] = fd;
-    }
-  };
-  const bool watch_send = send_blocked_ && send_watch_ == SendWatch::kNone;
-  if (watch_send && endpoint_->Arm(Side::kSend)) {
-    send_watch_ = SendWatch::kWaiter;
-    add(endpoint_->PollFds(Side::kSend));
-  }
-  fds[count++] = {.fd = interrupt_.get(), .events = POLLIN, .revents = 0};
-  const size_t interrupt = count - 1;
-  lock.unlock();
-  bool in_time = true;
-  if ((!watch_send || count > 1) && endpoint_->Arm(Side::kReceive)) {
-    add(endpoint_->PollFds(Side::kReceive));
-    BlockingScope blocking;
-    timespec left{};
-    if (deadline_ns != kNoDeadline) {
-      const int64_t ns = std::max<int64_t>(deadline_ns - MonotonicNanos(), 0);
-      left = {.tv_sec = ns / 1'000'000'000, .tv_nsec = ns % 1'000'000'000};
-    }
-    const int ready = ::ppoll(fds.data(), count, deadline_ns == kNoDeadline ? nullptr : &left, nullptr);
-    in_time = ready != 0;
-    endpoint_->Disarm(Side::kReceive);
-    if (fds[interrupt].revents != 0) {
-      uint64_t value;
-      [[maybe_unused]] ssize_t n = ::read(interrupt_.get(), &value, sizeof(value));
-    }
-  }
-  lock.lock();
-  if (watch_send) {
-    if (send_watch_ == SendWatch::kWaiter) {
-      endpoint_->Disarm(Side::kSend);
-      send_watch_ = SendWatch::kNone;
-    }
-    send_blocked_ = false;
-    dispatching_ = true;  // what blocks again is watched by the next Sleep()
-    if (FlushLocked() == Io::kOk) PumpLocked();
-    FlushLocked();
-    dispatching_ = false;
-  }
-  return in_time;
-}
+// ---- the whole connection
 
 bool Connection::AwaitHello(int64_t deadline_ns) {
+  BlockingScope blocking;
   std::unique_lock<std::mutex> lock(mutex_);
   AddUnattendedLocked();
   ++hello_waiters_;
   {
-    BlockingScope blocking;
     while (!connected_ && !closed_) {
       const int64_t left = deadline_ns - MonotonicNanos();
       if (left <= 0) break;
@@ -563,15 +309,12 @@ void Connection::FailCalls(const absl::Status& why, absl::FunctionRef<bool(CallO
   });
 }
 
-// ---- the end
-
 absl::Status Connection::DescribeLocked(const absl::Status& status) const {
   if (status.message().find(address()) != absl::string_view::npos) return status;
   return absl::Status(status.code(), absl::StrCat("connection to ", address(), ": ", status.message()));
 }
 
-void Connection::FailFromEndpoint() {
-  std::lock_guard<std::mutex> lock(mutex_);
+void Connection::FailFromEndpointLocked() {
   absl::Status why = endpoint_->status();
   if (why.ok()) why = absl::UnavailableError("closed");
   CloseLocked(why);
@@ -590,7 +333,7 @@ void Connection::CloseLocked(const absl::Status& why) {
   if (endpoint_ != nullptr) endpoint_->Close(why);
   session_.ForEachCall([this](SessionCall* call) {
     if (call->owner() == nullptr) return;
-    static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, !call->started());
+    static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, NeverSeenLocked(*call));
   });
   for (Waiter* waiter = first_waiter_; waiter != nullptr; waiter = waiter->next) waiter->wake.notify_one();
   hello_.notify_all();

@@ -4,8 +4,8 @@
 // Connection: one endpoint and its session, and who reads and who writes. Both sides use it.
 //
 // Reader role. One thread at a time reads. kIdle: nobody. kAttended: the pool's epoll watches. kHeld: a thread reads:
-// one of the pool (after an event), or one that waits for a result of its own (Await) and reads for all meanwhile.
-// Moves:
+// one of the pool (after an event), which may stay, pinned, while a connection is busy (worker.h); or one that waits
+// for a result of its own (Await) and reads for all meanwhile. Moves:
 //   kIdle, kAttended -> kHeld   a waiter takes it (and disarms the epoll: one event never wakes two threads)
 //   kAttended        -> kHeld   an event came
 //   kHeld -> kHeld              to another waiter, who is woken; or to the pool's queue, when something is ready
@@ -32,19 +32,23 @@
 #include "absl/status/status.h"
 #include "nearcall/rpc/runtime/pool.h"
 #include "nearcall/rpc/runtime/runnable.h"
+#include "nearcall/rpc/runtime/worker.h"
 #include "nearcall/rpc/session/session.h"
 #include "nearcall/rpc/session/session_call.h"
 #include "nearcall/transports/api/endpoint.h"
 
-namespace nearcall::internal {
+namespace nearcall {
+
+struct Peer;
+
+namespace internal {
 
 class Connection;
 
 // A thread that waits for a result on a connection. On its stack; all under the connection's lock.
 struct Waiter {
-  bool done = false;     // what it waits for has come
-  bool lead = false;     // it was given the reader role
-  bool holding = false;  // Await() returned with the reader role and the result's frame held: FinishRead() is due
+  bool done = false;  // what it waits for has come
+  bool lead = false;  // it was given the reader role
   bool queued = false;
   Waiter* next = nullptr;
   std::condition_variable wake;
@@ -62,9 +66,9 @@ class CallOwner {
   ~CallOwner() = default;
 };
 
-class Connection final : public std::enable_shared_from_this<Connection> {
+class Connection final : public Creditor, public std::enable_shared_from_this<Connection> {
  public:
-  // A read batch of a pool's thread, as the call that runs in it sees it.
+  // A frame that a pool's thread has read, as the call that runs in it sees it.
   struct Batch {
     bool frame_held = false;
     bool role_held = true;
@@ -88,6 +92,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     std::shared_ptr<Pool> pool;
     SessionOptions session;
     std::shared_ptr<Host> host;
+    std::shared_ptr<const Peer> peer;  // for the calls that come in
   };
 
   explicit Connection(Options options);
@@ -101,6 +106,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   const std::string& address() const { return options_.address; }
   Pool& pool() const { return *options_.pool; }
   const std::shared_ptr<Pool>& shared_pool() const { return options_.pool; }
+  Host* host() const { return options_.host.get(); }
+  const Peer* peer() const { return options_.peer.get(); }
   // A new call may be started on it: neither closed nor draining. May be out of date at once.
   bool usable() const { return usable_.load(std::memory_order_acquire); }
   bool ClosedLocked() const { return closed_; }
@@ -117,12 +124,12 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Io FlushLocked();
   // For who was told kClosed: no new calls here; what has already arrived is still read by whoever waits for it.
   absl::Status AbandonSendingLocked();  // why
-  void FlushSoonLocked();               // at the end of the read batch this thread is in, else at once
+  Io FlushSoonLocked();                 // at the end of the turn this thread is in (worker.h), else at once
 
   // ---- waiting
   // Blocks until waiter->done or the deadline (false), reading meanwhile if nobody else does.
   bool Await(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns);
-  void FinishRead();                    // after a result with waiter->holding was taken
+  void FinishRead();                    // after a result whose frame was kept was taken
   void CompleteLocked(Waiter* waiter);  // sets done, and wakes it
   // In OnEvent: whether this event's frame may be kept for that waiter, who is the reading thread; then it is.
   bool KeepFrameLocked(const Waiter* waiter);
@@ -140,6 +147,10 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   // ---- the reading thread of a pool
   void OfferRole(Batch* batch);  // releases the frame and passes the role on, before user code that may take its time
   void ReleaseFrame(Batch* batch);
+  bool HasFrame() const { return endpoint_->HasFrame(); }  // by the reader
+  // Creditor
+  std::shared_ptr<Creditor> Share() override { return shared_from_this(); }
+  void Settle(bool pass_role) override;
 
   void Close(const absl::Status& why);
   void CloseLocked(const absl::Status& why);
@@ -154,16 +165,27 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   enum class SendWatch { kNone, kWaiter, kPool };
   enum Tag : uint32_t { kReceiveTag, kSendTag, kDeathTag };
 
+  void CommitLocked(size_t size);
+  void NoteSeenLocked();
+  bool NeverSeenLocked(const SessionCall& call) const;
   void OnReady(uint32_t tag);
   void OnSendReady();
   void ReadBatch();
-  Io ReadOne(Batch* batch, Waiter* self, Runnable** run, bool* done);
+  bool NoteHeat();
+  Io ReadFrames(Worker* worker, bool* role_held);
+  Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
-  void FailFromEndpoint();
+  void FailFromEndpointLocked();
   void TakeRoleLocked();
   void PassRoleLocked();
+  void ResumeLater();
   bool AttendLocked();
+  void LeaveEpollLocked();
+  void EnqueueLocked(Waiter* waiter);
+  void DequeueLocked(Waiter* waiter);
   void ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns);
+  void ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter);
+  bool SleepsBriefly(int64_t deadline_ns);
   bool Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns);
   void WatchSendLocked();
   void WatchDeathLocked();
@@ -184,7 +206,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Waiter* first_waiter_ = nullptr;
   Waiter* last_waiter_ = nullptr;
   Waiter* reading_waiter_ = nullptr;
-  bool dispatching_ = false;  // the lock's holder is the reader
+  bool dispatching_ = false;   // the lock's holder is the reader
+  int64_t last_batch_ns_ = 0;  // the reader's: when the pool last came to read
+  int heat_ = 0;               // how often in a row that was soon after the time before
+  int soon_ = 0;               // the reading waiter's: how many results in a row came soon
+  bool receiving_ = false;     // it sleeps in the receive call
   bool kept_frame_ = false;
   int unattended_ = 0;
   UniqueFd interrupt_;  // wakes the reading waiter
@@ -192,11 +218,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   int hello_waiters_ = 0;
 
   bool need_flush_ = false;
+  size_t unflushed_ = 0;      // bytes committed since the last flush
+  uint64_t unseen_from_ = 0;  // calls that begin here in the order of starting were not flushed, if sending has failed
   bool send_blocked_ = false;
   bool send_failed_ = false;
   SendWatch send_watch_ = SendWatch::kNone;
 
-  std::shared_ptr<PollSource> source_;
+  std::shared_ptr<Pool::Source> source_;
   std::unique_ptr<Resume> resume_;
   std::array<int64_t, 3> receive_keys_{-1, -1, -1};
   std::array<uint32_t, 3> receive_events_{};
@@ -217,13 +245,13 @@ bool Connection::SendNowLocked(SessionCall* call, UnitKind unit, absl::string_vi
   absl::Span<char> space;
   if (endpoint_->Reserve(size, &space) != Io::kOk) return false;
   session_.Sent(call, unit, block.size(), message_size, space.data());
-  std::memcpy(space.data() + kFrameHeaderSize, block.data(), block.size());
+  if (!block.empty()) std::memcpy(space.data() + kFrameHeaderSize, block.data(), block.size());
   write(space.data() + kFrameHeaderSize + block.size());
-  endpoint_->Commit(size, {});
-  need_flush_ = true;
+  CommitLocked(size);
   return true;
 }
 
-}  // namespace nearcall::internal
+}  // namespace internal
+}  // namespace nearcall
 
 #endif  // NEARCALL_RPC_RUNTIME_CONNECTION_H_

@@ -1,6 +1,7 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 #include "nearcall/rpc/runtime/message_stream.h"
+#include "nearcall/rpc/wire/copy.h"
 
 #include <cstring>
 #include <utility>
@@ -106,7 +107,7 @@ void MessageStream::OnMessageLocked(SessionEvent& event) {
     inbox_.push_back(std::move(event.assembled));
   } else {
     Bytes copy(event.message.size());
-    if (!event.message.empty()) std::memcpy(copy.data(), event.message.data(), event.message.size());
+    CopyBytes(copy.data(), event.message.data(), event.message.size());
     inbox_.push_back(std::move(copy));
   }
   ServeReadsLocked();
@@ -118,7 +119,7 @@ void MessageStream::OnReadEndLocked() {
 }
 
 void MessageStream::ClearInboxLocked() {
-  inbox_.clear();
+  if (!inbox_.empty()) inbox_.clear();
   returned_ = 0;
 }
 

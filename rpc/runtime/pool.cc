@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <system_error>
 #include <utility>
 
 #include "nearcall/rpc/runtime/blocking.h"
@@ -17,11 +18,9 @@
 namespace nearcall::internal {
 namespace {
 
-thread_local Pool* current_pool = nullptr;
-
 constexpr uint64_t kWakeData = ~uint64_t{0};
 constexpr uint64_t kTimerData = ~uint64_t{1};
-constexpr std::chrono::milliseconds kMonitorTick(1);
+constexpr std::chrono::microseconds kMonitorTick(500);  // what is owed is paid by the second
 constexpr int kMonitorIdleTicks = 20;
 constexpr int kSpareThreads = 8;
 
@@ -59,9 +58,16 @@ void Pool::Stop() {
   }
   for (std::thread& handle : handles) handle.join();
   if (monitor_.joinable()) monitor_.join();
+  for (;;) {
+    Runnable* runnable;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      runnable = queue_.Pop();
+    }
+    if (runnable == nullptr) return;
+    runnable->Discard();
+  }
 }
-
-Pool* Pool::Current() { return current_pool; }
 
 void Pool::Wake() {
   const uint64_t one = 1;
@@ -78,8 +84,12 @@ void Pool::SpawnIfNeeded() {
     handles_.erase(handle);
   }
   ended_.clear();
-  ++threads_;
-  handles_.emplace_back([this] { ThreadMain(); });
+  try {
+    handles_.emplace_back([this] { ThreadMain(); });
+    ++threads_;
+  } catch (const std::system_error&) {
+    // EAGAIN: no thread to be had. With others, work waits for them; without any, for the next Post() or Add().
+  }
 }
 
 void Pool::Post(Runnable* runnable) {
@@ -162,9 +172,10 @@ bool Pool::RunOne(std::unique_lock<std::mutex>& lock) {
 }
 
 void Pool::ThreadMain() {
-  current_pool = this;
+  Worker worker(this);
   ::pthread_setname_np(::pthread_self(), options_.name.substr(0, 15).c_str());
   std::unique_lock<std::mutex> lock(mutex_);
+  workers_.push_back(&worker);
   for (;;) {
     while (!stopping_ && RunOne(lock)) {
     }
@@ -196,6 +207,8 @@ void Pool::ThreadMain() {
     lock.lock();
   }
   --threads_;
+  workers_.erase(std::find(workers_.begin(), workers_.end(), &worker));
+  ended_entries_ += worker.entered();
   ended_.push_back(std::this_thread::get_id());
   threads_changed_.notify_all();
   // A wake-up meant for this thread goes on to another.
@@ -216,49 +229,112 @@ void Pool::Unblock() {
   --blocked_;
 }
 
-BlockingScope::BlockingScope() : pool_(current_pool) {
-  if (pool_ != nullptr) pool_->Block();
+bool Pool::Pin() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (pins_ >= options_.max_pins || stopping_) return false;
+  ++pins_;
+  ++blocked_;
+  SpawnIfNeeded();
+  if (threads_ - blocked_ > 0) return true;
+  --pins_;  // no thread can be had for the other connections
+  --blocked_;
+  return false;
+}
+
+void Pool::Unpin() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  --pins_;
+  --blocked_;
+}
+
+BlockingScope::BlockingScope() : pool_(nullptr) {
+  Worker* const worker = Worker::Current();
+  if (worker == nullptr) return;
+  worker->Settle();
+  pool_ = &worker->pool();
+  pool_->Block();
 }
 BlockingScope::~BlockingScope() {
   if (pool_ != nullptr) pool_->Unblock();
 }
 
-Pool::UserCodeScope::UserCodeScope(Pool& pool) : pool_(pool) {
-  std::lock_guard<std::mutex> lock(pool_.mutex_);
-  ++pool_.user_code_;
-  if (pool_.user_code_ < pool_.threads_ || pool_.stopping_) return;
-  // The last thread goes into user code: the monitor looks whether it comes back.
-  if (!pool_.monitor_.joinable()) {
-    pool_.monitor_ = std::thread([pool = &pool_] { pool->MonitorMain(); });
-  } else if (!pool_.monitor_running_) {
-    pool_.monitor_wake_.notify_one();
-  }
+// ---- the monitor
+
+void Pool::UserCodeEntered() {
+  user_code_.fetch_add(1);
+  if (monitor_active_.load()) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (stopping_ || user_code_.load() < threads_) return;
+  StartMonitor();
 }
 
-Pool::UserCodeScope::~UserCodeScope() {
-  std::lock_guard<std::mutex> lock(pool_.mutex_);
-  --pool_.user_code_;
+bool Pool::Monitored() {
+  if (monitor_active_.load()) return true;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (pins_ > 0 && !stopping_) StartMonitor();  // else it is not busy enough to be worth it
+  return monitor_active_.load();
+}
+
+void Pool::StartMonitor() {
+  if (monitor_active_.load()) return;
+  if (!monitor_.joinable()) {
+    try {
+      monitor_ = std::thread([this] { MonitorMain(); });
+    } catch (const std::system_error&) {
+      return;  // EAGAIN: no thread to be had. Nobody keeps a role then, and no thread is added: tried again next time.
+    }
+  }
+  monitor_active_.store(true);
+  monitor_wake_.notify_one();
 }
 
 void Pool::MonitorMain() {
   ::pthread_setname_np(::pthread_self(), "nearcall-mon");
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
-    monitor_running_ = true;
-    uint64_t last_taken = taken_;
+    if (!monitor_active_.load()) {
+      monitor_wake_.wait(lock);
+      continue;
+    }
     for (int idle = 0; !stopping_ && idle < kMonitorIdleTicks;) {
       monitor_wake_.wait_for(lock, kMonitorTick);
-      if (sleeping_ == 0 && taken_ == last_taken && threads_ - blocked_ > 0) {
-        ++extra_;  // all threads are in user code, and none has come back for a tick
-        SpawnIfNeeded();
-      }
-      idle = user_code_ > 0 && sleeping_ == 0 ? 0 : idle + 1;
-      last_taken = taken_;
+      if (!stopping_) idle = MonitorTick(lock) ? 0 : idle + 1;
     }
-    monitor_running_ = false;
     extra_ = 0;  // threads beyond what is wanted end when they are through
-    if (!stopping_) monitor_wake_.wait(lock);
+    // Who entered user code before this store, and saw the monitor active, is looked after.
+    monitor_active_.store(false);
+    if (UserCodeEntries() != monitor_entered_) monitor_active_.store(true);
   }
+}
+
+uint64_t Pool::UserCodeEntries() {
+  uint64_t entries = ended_entries_;
+  for (Worker* worker : workers_) entries += worker->entered();
+  return entries;
+}
+
+// Whether another tick may find something: user code was entered since the last, or all threads are in it.
+bool Pool::MonitorTick(std::unique_lock<std::mutex>& lock) {
+  const bool full = sleeping_ == 0 && threads_ - blocked_ > 0 && user_code_.load() > 0;
+  if (full && taken_ == monitor_taken_) {
+    ++extra_;  // and none has come back for a tick
+    SpawnIfNeeded();
+  }
+  monitor_taken_ = taken_;
+  std::vector<Worker::Debt> debts;
+  for (Worker* worker : workers_) {
+    Worker::Debt debt;
+    if (worker->Look(&debt)) debts.push_back(std::move(debt));
+  }
+  const uint64_t entries = UserCodeEntries();
+  const bool moved = entries != monitor_entered_ || (full && threads_ < options_.max_threads);
+  monitor_entered_ = entries;
+  if (debts.empty()) return moved;
+  lock.unlock();
+  for (Worker::Debt& debt : debts) debt.Pay();
+  debts.clear();
+  lock.lock();
+  return moved;
 }
 
 // ---- timers: a binary heap by deadline, and one timerfd set to the earliest

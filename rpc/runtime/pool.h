@@ -27,6 +27,7 @@
 
 #include "absl/status/status.h"
 #include "nearcall/rpc/runtime/runnable.h"
+#include "nearcall/rpc/runtime/worker.h"
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/unique_fd.h"
 
@@ -36,6 +37,7 @@ struct PoolOptions {
   std::string name = "nearcall";  // of its threads, as `top -H` shows them (15 characters)
   int threads = 1;                // wanted unblocked
   int max_threads = 512;          // with the blocked ones; beyond, work waits
+  int max_pins = 0;               // threads that may sleep in a busy connection's receive call, beside the others
 };
 
 class Pool {
@@ -51,7 +53,7 @@ class Pool {
 
   explicit Pool(PoolOptions options);
   ~Pool();  // Stop()
-  // Ends and joins the threads; what is queued is not run, now or later. REQUIRES: not on a thread of the pool.
+  // Ends and joins the threads; what is queued is discarded. REQUIRES: not on a thread of the pool.
   void Stop();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -72,23 +74,34 @@ class Pool {
   // True: it will not run (any more). False: it was not scheduled, or runs right now on another thread.
   bool Cancel(Timer* timer);
 
-  static Pool* Current();  // whose thread this is, or null
   // The calling thread of this pool blocks, or goes on: BlockingScope (blocking.h) says it.
   void Block();
   void Unblock();
+  // Of the calling thread, by Worker: as blocked until Unpin(). False: there are max_pins already.
+  bool Pin();
+  void Unpin();
 
-  // Says that the calling thread runs user code that may block unseen: when no thread is left to take events for a
-  // millisecond, another one is started.
+  // Says that the calling thread runs user code, which may block unseen: when no thread is left to take events for a
+  // millisecond, another one is started; what the thread owes is paid for it (worker.h).
   class UserCodeScope {
    public:
-    explicit UserCodeScope(Pool& pool);
-    ~UserCodeScope();
+    UserCodeScope() : worker_(Worker::Current()) {
+      if (worker_ != nullptr) worker_->EnterUserCode(false);
+    }
+    ~UserCodeScope() {
+      if (worker_ != nullptr) worker_->LeaveUserCode();
+    }
     UserCodeScope(const UserCodeScope&) = delete;
     UserCodeScope& operator=(const UserCodeScope&) = delete;
 
    private:
-    Pool& pool_;
+    Worker* const worker_;
   };
+  // By Worker.
+  void UserCodeEntered();
+  void UserCodeLeft() { user_code_.fetch_sub(1); }
+  // Whether what a worker owes in user code is looked after, so that it may keep a reader role there.
+  bool Monitored();
 
   class Timer {
    public:
@@ -110,7 +123,10 @@ class Pool {
   };
 
   void ThreadMain();
+  void StartMonitor();  // under mutex_
   void MonitorMain();
+  uint64_t UserCodeEntries();  // under mutex_
+  bool MonitorTick(std::unique_lock<std::mutex>& lock);
   bool RunOne(std::unique_lock<std::mutex>& lock);
   void SpawnIfNeeded();  // under mutex_
   void Wake();           // one sleeping thread; under mutex_
@@ -133,15 +149,20 @@ class Pool {
   std::vector<uint32_t> free_slots_;
   std::vector<Timer*> heap_;
   int64_t timer_armed_ns_ = kNoDeadline;
-  int threads_ = 0;     // alive
-  int blocked_ = 0;     // of them, blocked
-  int sleeping_ = 0;    // of them, in epoll_wait
-  int waking_ = 0;      // of the sleeping ones, those already woken for the queue
-  int user_code_ = 0;   // of them, in user code
-  int extra_ = 0;       // beyond options_.threads, because user code blocked unseen
-  uint64_t taken_ = 0;  // events and runnables taken: whether anything moves
-  bool monitor_running_ = false;
+  int threads_ = 0;               // alive
+  int blocked_ = 0;               // of them, blocked
+  int sleeping_ = 0;              // of them, in epoll_wait
+  int waking_ = 0;                // of the sleeping ones, those already woken for the queue
+  int pins_ = 0;                  // of the blocked ones, pinned
+  int extra_ = 0;                 // beyond options_.threads, because user code blocked unseen
+  uint64_t taken_ = 0;            // events and runnables taken: whether anything moves
+  uint64_t monitor_taken_ = 0;    // at the monitor's last look
+  uint64_t monitor_entered_ = 0;  // pieces of user code, at the same
+  uint64_t ended_entries_ = 0;    // those of threads that have ended
   bool stopping_ = false;
+  std::vector<Worker*> workers_;   // one for each thread
+  std::atomic<int> user_code_{0};  // threads in user code
+  std::atomic<bool> monitor_active_{false};
   std::condition_variable monitor_wake_;
   std::vector<std::thread> handles_;
   std::vector<std::thread::id> ended_;  // of handles_, to be joined

@@ -9,7 +9,8 @@ namespace nearcall::internal {
 
 class Runnable {
  public:
-  virtual void Run() = 0;  // may destroy the Runnable
+  virtual void Run() = 0;    // may destroy the Runnable
+  virtual void Discard() {}  // in its place: it was queued when its pool ended; lets go of what it keeps
 
  protected:
   ~Runnable() = default;

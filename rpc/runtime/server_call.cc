@@ -41,19 +41,16 @@ class ServerCall::CancelRun final : public Runnable {
 ServerCall::ServerCall() : stream_(this), context_(this) {}
 ServerCall::~ServerCall() = default;
 
-void ServerCall::Init(std::shared_ptr<ServerCore> server, Connection& connection, SessionEvent& event,
-                      const MethodHandler* handler, ServiceBase* service, std::shared_ptr<const Peer> peer,
-                      Connection::Batch* batch) {
-  server_ = std::move(server);
+ServerCore& ServerCall::server() const { return *static_cast<ServerCore*>(connection_->host()); }
+
+void ServerCall::Init(Connection& connection, SessionEvent& event, ServedMethod* method, Connection::Batch* batch) {
   connection_ = connection.shared_from_this();
   session_call_ = event.call;
   session_call_->set_owner(static_cast<CallOwner*>(this));
   Ref();  // the session's
-  handler_ = handler;
-  service_ = service;
-  peer_ = std::move(peer);
+  method_ = method;
   batch_ = batch;
-  if (handler == nullptr) unknown_path_ = std::string(event.path);
+  if (method == nullptr) unknown_path_ = std::string(event.path);
   deadline_ns_ = event.deadline_ns;
   has_request_ = event.has_message;
   if (!event.assembled.empty()) {
@@ -76,31 +73,47 @@ void ServerCall::Init(std::shared_ptr<ServerCore> server, Connection& connection
 // ---- running
 
 void ServerCall::Run() {
-  if (handler_ == nullptr) {
-    Finish(server_->Unserved(unknown_path_));
-  } else if (has_request_ != OneRequest(handler_->method->kind)) {
-    Finish(absl::UnimplementedError(
-        absl::StrCat(handler_->method->path, " takes ", has_request_ ? "a stream of requests" : "one request",
-                     " here: client and server were generated from different .proto files")));
-  } else if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
+  if (method_ == nullptr) {
+    Finish(server().Unserved(unknown_path_));
+  } else if (has_request_ != OneRequest(method_->handler->method->kind)) {
     Finish(
-        absl::DeadlineExceededError(absl::StrCat("the deadline of ", handler_->method->path, " passed before it ran")));
+        absl::UnimplementedError(absl::StrCat(path(), " takes ", has_request_ ? "a stream of requests" : "one request",
+                                              " here: client and server were generated from different .proto files")));
+  } else if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
+    Finish(absl::DeadlineExceededError(absl::StrCat("the deadline of ", path(), " passed before it ran")));
   } else {
-    handler_->handle(*service_, *this);
+    method_->handler->handle(*method_->service, *this);
   }
   Unref();
 }
 
 bool ServerCall::ParseRequest(Message* request) {
   if (ParseMessage(request_, request)) return true;
-  Finish(absl::InternalError(absl::StrCat("the request of ", handler_->method->path, " (", request_.size(),
+  Finish(absl::InternalError(absl::StrCat("the request of ", path(), " (", request_.size(),
                                           " bytes) does not parse as ", request->GetTypeName())));
   return false;
 }
 
-void ServerCall::EnterUserCode() {
-  request_ = {};
-  if (batch_ != nullptr) connection_->OfferRole(std::exchange(batch_, nullptr));
+ServerCall::UserCode::UserCode(ServerCall& call)
+    : method_(call.method_), batch_(std::exchange(call.batch_, nullptr)), worker_(Worker::Current()) {
+  call.request_ = {};
+  if (batch_ != nullptr) {
+    keeps_role_ = worker_ != nullptr && worker_->MayKeepRole() && method_->IsShort();
+    if (keeps_role_) {
+      call.connection_->ReleaseFrame(batch_);
+      worker_->PutOffFlushes(call.connection_->HasFrame());
+    } else {
+      call.connection_->OfferRole(batch_);
+    }
+  }
+  if (worker_ != nullptr) worker_->EnterUserCode(keeps_role_);
+}
+
+ServerCall::UserCode::~UserCode() {
+  if (worker_ == nullptr) return;
+  const bool held = worker_->LeaveUserCode();
+  if (keeps_role_) batch_->role_held = held;
+  method_->NoteRun(worker_->was_short());
 }
 
 bool ServerCall::Read(Message* request) {
@@ -130,9 +143,8 @@ void ServerCall::BeforeWriteLocked() {
 void ServerCall::SendStatusLocked(absl::Status status, const Message* reply, size_t size, Bytes* serialized) {
   Session& session = connection_->session();
   if (reply != nullptr && size > session.peer_max_message()) {
-    status =
-        absl::ResourceExhaustedError(absl::StrCat("the reply of ", handler_->method->path, " has ", size,
-                                                  " bytes, over the client's limit of ", session.peer_max_message()));
+    status = absl::ResourceExhaustedError(absl::StrCat(
+        "the reply of ", path(), " has ", size, " bytes, over the client's limit of ", session.peer_max_message()));
     reply = nullptr;
   }
   BeforeWriteLocked();
@@ -184,10 +196,9 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
   if (reply != nullptr) {
     size = MessageSize(*reply);
     if (size > kMaxMessage) {
-      return FinishCommon(
-          absl::ResourceExhaustedError(absl::StrCat("the reply of ", handler_->method->path, " has ", size,
-                                                    " bytes; a message has at most ", kMaxMessage)),
-          nullptr);
+      return FinishCommon(absl::ResourceExhaustedError(absl::StrCat("the reply of ", path(), " has ", size,
+                                                                    " bytes; a message has at most ", kMaxMessage)),
+                          nullptr);
     }
     if (size > kSmallMessage) {
       serialized = Bytes(size);
@@ -201,7 +212,9 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
     finished_ = true;
     // The user's callback does not outlive the call.
     if (on_cancel_thread_ != std::thread::id() && on_cancel_thread_ != std::this_thread::get_id()) {
+      lock.unlock();
       BlockingScope blocking;
+      lock.lock();
       while (on_cancel_thread_ != std::thread::id()) on_cancel_done_.wait(lock);
     }
     if (session_call_ != nullptr) {
@@ -218,7 +231,7 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
       Unref();
     }
     kept = std::move(kept_);
-    server_->OnCallFinished(*connection_);
+    server().OnCallFinished(*connection_);
   }
 }
 
@@ -262,7 +275,7 @@ void ServerCall::CancelLocked(bool deadline) {
   if (deadline) {
     deadline_passed_ = true;
     failed_ = absl::DeadlineExceededError(
-        absl::StrCat("the deadline of ", handler_ == nullptr ? "the call" : handler_->method->path, " has passed"));
+        absl::StrCat("the deadline of ", method_ == nullptr ? "the call" : path(), " has passed"));
   }
   stream_.ClearInboxLocked();
   stream_.OnReadEndLocked();
@@ -284,7 +297,7 @@ void ServerCall::RunCancel() {
   }
   if (callback) {
     {
-      Pool::UserCodeScope user_code(connection_->pool());
+      Pool::UserCodeScope user_code;
       std::move(callback)();
     }
     std::lock_guard<std::mutex> lock(connection_->mutex());
@@ -356,27 +369,25 @@ std::shared_ptr<CallScope> ServerCall::scope() {
 // ---- the stock
 
 void ServerCall::Destroy() {
-  std::shared_ptr<ServerCore> server = std::move(server_);
+  const std::shared_ptr<Connection> connection = std::move(connection_);  // it keeps the server's core
   Reset();
-  server->Recycle(this);
+  static_cast<ServerCore*>(connection->host())->Recycle(this);
 }
 
 void ServerCall::Reset() {
   references_.store(1, std::memory_order_relaxed);
-  connection_ = nullptr;
-  peer_ = nullptr;
   kept_ = nullptr;
-  large_request_ = Bytes();
+  if (!large_request_.empty()) large_request_ = Bytes();
   if (small_request_.capacity() > kSmallMessage * 2) small_request_ = std::string();
   if (!encoded_metadata_.empty()) encoded_metadata_.clear();
-  if (!metadata_.entries().empty()) metadata_ = Metadata();
-  initial_ = Metadata();
-  trailing_ = Metadata();
+  for (Metadata* metadata : {&metadata_, &initial_, &trailing_}) {
+    if (!metadata->entries().empty() || !metadata->status().ok()) *metadata = Metadata();
+  }
   if (!failed_.ok()) failed_ = absl::OkStatus();
   deadline_passed_ = false;
   metadata_decoded_ = initial_sent_ = finished_ = timer_scheduled_ = on_cancel_set_ = false;
   cancelled_.store(false, std::memory_order_relaxed);
-  on_cancel_ = nullptr;
+  if (on_cancel_) on_cancel_ = nullptr;
   scope_ = nullptr;
   strand_ = nullptr;
   stream_.Reset();

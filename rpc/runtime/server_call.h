@@ -9,6 +9,7 @@
 #ifndef NEARCALL_RPC_RUNTIME_SERVER_CALL_H_
 #define NEARCALL_RPC_RUNTIME_SERVER_CALL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <exception>
@@ -34,6 +35,21 @@ namespace nearcall::internal {
 
 class ServerCore;
 
+// A method as a server has it.
+struct ServedMethod {
+  const MethodHandler* handler;
+  ServiceBase* service;
+  // Of its recent runs, how many were very short: +1 for each that was, -4 for each that was not.
+  std::atomic<int> short_runs{0};
+
+  bool IsShort() const { return short_runs.load(std::memory_order_relaxed) >= 8; }
+  void NoteRun(bool was_short) {
+    const int runs = short_runs.load(std::memory_order_relaxed);  // a lost update among threads does no harm
+    if (was_short && runs == 16) return;
+    short_runs.store(was_short ? runs + 1 : std::max(runs - 4, 0), std::memory_order_relaxed);
+  }
+};
+
 // What a call keeps until its end: the request and stream objects of the asynchronous forms.
 struct Kept {
   virtual ~Kept() = default;
@@ -43,16 +59,27 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
  public:
   ServerCall();
   ~ServerCall() override;
-  // Under the connection's lock, by the reader. `handler` null: nobody serves the path.
-  void Init(std::shared_ptr<ServerCore> server, Connection& connection, SessionEvent& event,
-            const MethodHandler* handler, ServiceBase* service, std::shared_ptr<const Peer> peer,
-            Connection::Batch* batch);
+  // Under the connection's lock, by the reader. `method` null: nobody serves the path.
+  void Init(Connection& connection, SessionEvent& event, ServedMethod* method, Connection::Batch* batch);
   void Run() override;
 
   // ---- for the handlers of generated code
   ServerContext& context() { return context_; }
   bool ParseRequest(Message* request);  // false: it does not parse, and that is answered
-  void EnterUserCode();                 // the reader role goes on to another thread
+  // The handler runs while this lives; the reader role goes on to another thread, unless the method is very short.
+  class UserCode {
+   public:
+    explicit UserCode(ServerCall& call);
+    ~UserCode();
+    UserCode(const UserCode&) = delete;
+    UserCode& operator=(const UserCode&) = delete;
+
+   private:
+    ServedMethod* const method_;
+    Connection::Batch* const batch_;  // null: the thread has not read the call
+    Worker* const worker_;            // null: not a pool's thread
+    bool keeps_role_ = false;
+  };
   template <class Body>
   void RunBlocking(Body&& body);  // as the current call of this thread; what it throws is answered
   template <class Body>
@@ -78,7 +105,7 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   int64_t deadline_ns() const { return deadline_ns_; }
   bool IsCancelled() const { return cancelled_.load(std::memory_order_acquire); }
   void OnCancel(absl::AnyInvocable<void() &&> callback);
-  const Peer& peer() const { return *peer_; }
+  const Peer& peer() const { return *connection_->peer(); }
   const Metadata& metadata();
   Metadata& initial_metadata() { return initial_; }
   Metadata& trailing_metadata() { return trailing_; }
@@ -96,7 +123,7 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   void OnWaitDeadline() override {}
   void BeforeWriteLocked() override;
   void PostCompletion(Runnable* run) override;
-  const char* path() const override { return handler_->method->path; }
+  const char* path() const override { return method_->handler->method->path; }
   void RefCall() override { Ref(); }
   void UnrefCall() override { Unref(); }
   void FailCall(const absl::Status& status) override;
@@ -106,6 +133,7 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   class CancelRun;
   class CurrentScope;
 
+  ServerCore& server() const;
   void OnTimer() override;
   void CancelLocked(bool deadline);
   void RunCancel();
@@ -116,12 +144,9 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   void Reset();
 
   std::atomic<int> references_{1};
-  std::shared_ptr<ServerCore> server_;
   std::shared_ptr<Connection> connection_;
   SessionCall* session_call_ = nullptr;
-  const MethodHandler* handler_ = nullptr;
-  ServiceBase* service_ = nullptr;
-  std::shared_ptr<const Peer> peer_;
+  ServedMethod* method_ = nullptr;
   Connection::Batch* batch_ = nullptr;  // while the thread that read the call still holds frame and reader role
   std::string unknown_path_;
   int64_t deadline_ns_ = kNoDeadline;
@@ -181,8 +206,7 @@ void ServerCall::Guard(Body&& body) {
 
 template <class Body>
 void ServerCall::RunBlocking(Body&& body) {
-  EnterUserCode();
-  Pool::UserCodeScope user_code(connection_->pool());
+  UserCode user_code(*this);
   CurrentCall current(this);
   Guard(std::forward<Body>(body));
 }

@@ -21,6 +21,9 @@ int ThreadCount(int wanted) {
   return std::max(2, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
+// Who asks for one thread gets no second one.
+int MaxPins(int wanted) { return wanted == 1 ? 0 : ThreadCount(wanted); }
+
 }  // namespace
 
 // One listener in the pool's epoll. Closing waits for an Accept() that runs.
@@ -65,7 +68,8 @@ class ServerCore::Acceptor final : public Pool::Source, public std::enable_share
 
 ServerCore::ServerCore(const ServerOptions& options)
     : options_(options),
-      pool_(std::make_shared<Pool>(PoolOptions{.name = "nearcall-srv", .threads = ThreadCount(options.threads_)})) {}
+      pool_(std::make_shared<Pool>(PoolOptions{
+          .name = "nearcall-srv", .threads = ThreadCount(options.threads_), .max_pins = MaxPins(options.threads_)})) {}
 
 ServerCore::~ServerCore() {
   while (free_ != nullptr) delete std::exchange(free_, free_->next_free_);
@@ -86,7 +90,7 @@ void ServerCore::AddService(ServiceBase* service) {
   }
   services_.emplace_back(table.full_name);
   for (int i = 0; i < table.method_count; ++i) {
-    methods_[table.methods[i].method->path] = Method{&table.methods[i], service};
+    methods_[table.methods[i].method->path].reset(new ServedMethod{&table.methods[i], service});
   }
 }
 
@@ -155,13 +159,14 @@ void ServerCore::Accepted(std::unique_ptr<Endpoint> endpoint, const std::string&
   options.address = address;
   options.pool = pool_;
   options.host = shared_from_this();
+  options.peer = std::move(peer);
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.now_ns = MonotonicNanos();
   auto connection = std::make_shared<Connection>(std::move(options));
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (state_ != State::kServing) return;
-    connections_[connection.get()] = Link{connection, std::move(peer)};
+    connections_[connection.get()] = connection;
   }
   if (absl::Status status = connection->Open(std::move(endpoint)); !status.ok()) connection->Close(status);
 }
@@ -170,18 +175,8 @@ void ServerCore::Accepted(std::unique_ptr<Endpoint> endpoint, const std::string&
 
 Runnable* ServerCore::OnNewCall(Connection& connection, SessionEvent& event, Connection::Batch* batch) {
   ServerCall* call = NewCall();
-  const MethodHandler* handler = nullptr;
-  ServiceBase* service = nullptr;
-  std::shared_ptr<const Peer> peer;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (const auto it = methods_.find(event.path); it != methods_.end()) {
-      handler = it->second.handler;
-      service = it->second.service;
-    }
-    if (const auto it = connections_.find(&connection); it != connections_.end()) peer = it->second.peer;
-  }
-  call->Init(shared_from_this(), connection, event, handler, service, std::move(peer), batch);
+  const auto method = methods_.find(event.path);
+  call->Init(connection, event, method == methods_.end() ? nullptr : method->second.get(), batch);
   return call;
 }
 
@@ -219,11 +214,8 @@ void ServerCore::OnClosed(Connection& connection) {
 }
 
 void ServerCore::CloseIfDrainedLocked(Connection& connection) {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (state_ == State::kServing) return;
-  }
-  if (connection.IdleLocked()) connection.CloseLocked(absl::UnavailableError("the server was shut down"));
+  if (state_.load() != State::kServing && connection.IdleLocked())
+    connection.CloseLocked(absl::UnavailableError("the server was shut down"));
 }
 
 void ServerCore::Shutdown(absl::Duration drain) {
@@ -234,7 +226,7 @@ void ServerCore::Shutdown(absl::Duration drain) {
     if (state_ == State::kClosed) return;
     state_ = State::kDraining;
     acceptors.swap(acceptors_);
-    for (const auto& [key, link] : connections_) connections.push_back(link.connection);
+    for (const auto& [key, connection] : connections_) connections.push_back(connection);
   }
   for (const std::shared_ptr<Acceptor>& acceptor : acceptors) acceptor->Close();
   for (const std::shared_ptr<Connection>& connection : connections) {
@@ -265,7 +257,7 @@ void ServerCore::CloseAll() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     state_ = State::kClosed;
-    for (const auto& [key, link] : connections_) connections.push_back(link.connection);
+    for (const auto& [key, connection] : connections_) connections.push_back(connection);
   }
   for (const std::shared_ptr<Connection>& connection : connections) {
     connection->Close(absl::UnavailableError("the server was shut down"));

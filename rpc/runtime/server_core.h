@@ -8,6 +8,7 @@
 #ifndef NEARCALL_RPC_RUNTIME_SERVER_CORE_H_
 #define NEARCALL_RPC_RUNTIME_SERVER_CORE_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -50,10 +51,6 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
 
  private:
   class Acceptor;
-  struct Method {
-    const MethodHandler* handler;
-    ServiceBase* service;
-  };
   enum class State { kServing, kDraining, kClosed };
 
   void Accepted(std::unique_ptr<Endpoint> endpoint, const std::string& address);
@@ -67,18 +64,14 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  State state_ = State::kServing;
+  std::atomic<State> state_{State::kServing};  // written under mutex_
   bool listened_ = false;
   absl::Status service_error_;
-  absl::flat_hash_map<std::string, Method> methods_;
+  absl::flat_hash_map<std::string, std::unique_ptr<ServedMethod>> methods_;  // constant once listened_
   std::vector<std::string> services_;
   std::vector<std::string> addresses_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
-  struct Link {
-    std::shared_ptr<Connection> connection;
-    std::shared_ptr<const Peer> peer;
-  };
-  absl::flat_hash_map<Connection*, Link> connections_;
+  absl::flat_hash_map<Connection*, std::shared_ptr<Connection>> connections_;
   int calls_ = 0;                     // under way
   std::shared_ptr<ServerCore> kept_;  // while the drain's timer is scheduled
   ServerCall* free_ = nullptr;

@@ -32,7 +32,8 @@ class Strand final : public std::enable_shared_from_this<Strand>, private Runnab
   static constexpr int kTurn = 64;  // then others of the pool get theirs
 
   void Run() override {
-    Pool::UserCodeScope user_code(*pool_);
+    Turn turn(nullptr);  // what callbacks send is flushed at its end, or before one of them blocks
+    Pool::UserCodeScope user_code;
     std::shared_ptr<Strand> self;  // let go of after the lock
     for (int i = 0; i < kTurn; ++i) {
       Runnable* runnable;
@@ -45,6 +46,7 @@ class Strand final : public std::enable_shared_from_this<Strand>, private Runnab
           return;
         }
       }
+      if (turn.worker() != nullptr) turn.worker()->NextUserCode();
       runnable->Run();
     }
     pool_->Post(this);

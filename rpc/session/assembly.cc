@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/session/session.h"
 #include "nearcall/rpc/wire/blocks.h"
+#include "nearcall/rpc/wire/copy.h"
 
 namespace nearcall::internal {
 namespace {
@@ -22,11 +23,11 @@ void Add(absl::Span<const char> body, Assembly* assembly) {
   if (assembly->discard) return;
   if (at < assembly->block_size) {
     const size_t size = std::min<size_t>(body.size(), assembly->block_size - at);
-    if (size != 0) std::memcpy(assembly->block.data() + at, body.data(), size);
+    CopyBytes(assembly->block.data() + at, body.data(), size);
     body.remove_prefix(size);
     at += size;
   }
-  if (!body.empty()) std::memcpy(assembly->message.data() + (at - assembly->block_size), body.data(), body.size());
+  if (!body.empty()) CopyBytes(assembly->message.data() + (at - assembly->block_size), body.data(), body.size());
 }
 
 }  // namespace
@@ -86,7 +87,11 @@ void Session::StartUnit(SessionCall* call, const Incoming& in, SessionEvent* eve
   bool discard = call->over_ || call->released_ || call->cancelled_ || call->refusing_;
   if (in.message_size() > options_.max_receive_message && !discard) {
     discard = true;
-    if (header.kind == FrameKind::kMessage) RefuseMessage(call, TooLarge(in.message_size()), event);
+    if (header.kind == FrameKind::kMessage) {
+      RefuseMessage(call, TooLarge(in.message_size()), event);
+    } else if (header.kind == FrameKind::kStatus && in.more()) {
+      RefuseReply(call, TooLarge(in.message_size()), event);
+    }
   }
   if (!in.more()) {
     if (discard) return FinishDiscarded(call, header.kind, in.message_size(), event);
@@ -112,7 +117,18 @@ void Session::RefuseForMemory(SessionCall* call, const Incoming& in, SessionEven
     Refuse(in, Refusal::Why::kNoMemory, event);
   } else if (in.header.kind == FrameKind::kMessage) {
     RefuseMessage(call, NoMemory(in.message_size()), event);
-  }  // a status: when all of it has come
+  } else if (in.header.kind == FrameKind::kStatus) {
+    RefuseReply(call, NoMemory(in.message_size()), event);
+  }
+}
+
+// The call is over for its owner; its id and place stay taken until the rest, which is discarded, has come.
+void Session::RefuseReply(SessionCall* call, absl::Status status, SessionEvent* event) {
+  event->type = SessionEvent::Type::kStatus;
+  event->call = call;
+  event->status = std::move(status);
+  SetOver(call);
+  DropQueue(call, false);
 }
 
 // A stream message that is not taken: the serving side is told so, and finishes; a call of ours is over at once.

@@ -166,6 +166,9 @@ class Session {
   uint32_t peer_calls() const;        // of the peer's, not over
   uint32_t own_calls() const;         // of ours, not over, also those that wait at home
   uint64_t peer_max_message() const;  // UINT64_MAX before its hello
+  uint64_t next_sequence() const {
+    return next_sequence_;
+  }  // SessionCall::sequence() of calls to come is at least this
   // Every call that still has an owner; for a connection that is gone. The function may Release() the call it is given.
   void ForEachCall(absl::FunctionRef<void(SessionCall*)> function);
 
@@ -248,6 +251,7 @@ class Session {
                   SessionEvent* event);
   void FinishDiscarded(SessionCall* call, FrameKind kind, uint32_t message_size, SessionEvent* event);
   void RefuseMessage(SessionCall* call, absl::Status status, SessionEvent* event);
+  void RefuseReply(SessionCall* call, absl::Status status, SessionEvent* event);
   void RefuseForMemory(SessionCall* call, const Incoming& in, SessionEvent* event);
   absl::Status TooLarge(uint64_t size) const;
   absl::Status NoMemory(uint64_t size) const;

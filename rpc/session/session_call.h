@@ -41,11 +41,12 @@ class SessionCall {
  public:
   void* owner() const { return owner_; }
   void set_owner(void* owner) { owner_ = owner; }
-  uint32_t id() const { return id_; }            // 0: still at home
-  bool started() const { return id_ != 0; }      // a frame of it was planned: the peer may have seen it
-  bool own() const { return own_; }              // begun by this side
-  bool over() const { return over_; }            // no event will name it again
-  bool cancelled() const { return cancelled_; }  // (served) by the peer: only its status still goes out
+  uint32_t id() const { return id_; }              // 0: still at home
+  bool started() const { return id_ != 0; }        // a frame of it was planned: the peer may have seen it
+  bool own() const { return own_; }                // begun by this side
+  bool over() const { return over_; }              // no event will name it again
+  bool cancelled() const { return cancelled_; }    // (served) by the peer: only its status still goes out
+  uint64_t sequence() const { return sequence_; }  // own, started: in the order of starting
   int64_t send_credit() const { return send_credit_; }
 
  private:

@@ -80,6 +80,21 @@ TEST_P(ProcessesTest, RestartBetweenCallsIsInvisible) {
   }
 }
 
+TEST_P(ProcessesTest, SecondSignalEndsTheDrain) {
+  const ProbeStub stub(Dial(Address()));
+  auto server = StartServer();
+  Call<Message> held = stub.Unary(Text("hold"));
+  ASSERT_TRUE(server->AwaitOutput("held"));
+  const Stopwatch watch;
+  server->Signal(SIGINT);
+  // It drains: nobody new is served, and the call under way keeps it for up to 5 s.
+  ASSERT_TRUE(Eventually([&] { return !ProbeStub(Dial(Address())).Unary(Number(1)).Wait().ok(); }));
+  server->Signal(SIGINT);
+  EXPECT_EQ(server->Wait(3000), 0) << server->err();
+  EXPECT_LT(watch.elapsed(), absl::Seconds(4));
+  EXPECT_THAT(held.Wait().status(), HasCode(Code::kUnavailable));
+}
+
 TEST_P(ProcessesTest, KilledClientCancelsItsCallsAndNothingElse) {
   ProbeService service;
   std::atomic<int> held{0};

@@ -60,10 +60,10 @@ TEST(SessionLimitsTest, AReplyOverTheLimitEndsTheCall) {
     const auto script = Script::Connector(SmallMessages());
     SessionCall* call = script->Call();
     SessionEvent event;
-    if (fragments) {
-      EXPECT_EQ(script->In(RawFrame(6, kMore | kWithMessage, 1, 0, 11, "12345")).type, Type::kNone);
-      EXPECT_EQ(script->session.own_calls(), 1u);
-      event = script->In(RawFrame(6, kWithMessage, 1, 0, 0, "678901"));
+    if (fragments) {  // told at once, even if the rest never comes
+      event = script->In(RawFrame(6, kMore | kWithMessage, 1, 0, 11, "12345"));
+      EXPECT_TRUE(call->over());
+      EXPECT_EQ(script->session.own_calls(), 0u);
     } else {
       event = script->In(MakeFrame(FrameKind::kStatus, kWithMessage, 1, "", Bytes1(11)));
     }
@@ -71,7 +71,12 @@ TEST(SessionLimitsTest, AReplyOverTheLimitEndsTheCall) {
     EXPECT_EQ(event.call, call);
     EXPECT_EQ(event.status, absl::ResourceExhaustedError("message of 11 bytes over the receiver's limit of 10"));
     EXPECT_FALSE(event.has_message);
-    EXPECT_FALSE(script->session.HasOutput());
+    script->session.Release(call);
+    if (fragments) {
+      EXPECT_EQ(script->In(RawFrame(6, kWithMessage, 1, 0, 0, "678901")).type, Type::kNone) << "told already";
+    }
+    EXPECT_EQ(SessionInspector::records(script->session), 0u);
+    EXPECT_FALSE(script->session.HasOutput()) << "there is nothing left to cancel";
     EXPECT_EQ(script->In(MakeFrame(FrameKind::kPing, kAck, 0, U64Block(1))).type, Type::kPong);
   }
 }
@@ -136,8 +141,9 @@ TEST(SessionLimitsTest, AMessageThatThereIsNoMemoryForEndsItsCallOnly) {
   client->Call(0);
   EXPECT_EQ(client->In(RawFrame(4, kMore | kWithMessage, 1, 0, UINT32_MAX, "x")).status.code(),
             absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(client->In(RawFrame(6, kMore | kWithMessage, 2, 0, 1 << 31, "x")).type, Type::kNone);
-  EXPECT_EQ(client->session.own_calls(), 1u);
+  EXPECT_EQ(client->In(RawFrame(6, kMore | kWithMessage, 2, 0, 1 << 31, "x")).status.code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(client->session.own_calls(), 0u);
 }
 
 TEST(SessionLimitsTest, AnnouncedLengthsOfAllSizes) {

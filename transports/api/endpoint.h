@@ -70,13 +70,17 @@ class Endpoint {
   // kOk only. kWouldBlock can only come with descriptors (too many in flight): the reservation stands.
   virtual Io Commit(size_t size, absl::Span<UniqueFd> fds) = 0;
   // Hands committed frames to the peer and wakes it if it sleeps; many commits, one flush. kWouldBlock: part is still
-  // here.
+  // here. kClosed: the peer has seen nothing of what was committed since the last flush, if that is at most 64 KiB
+  // (with more, Reserve() may flush by itself): calls may be sent again elsewhere.
   virtual Io Flush() = 0;
 
   // The next frame, whole and in order, once; at most one is borrowed at a time. kClosed only after the last good
   // frame.
   virtual Io Borrow(Frame* frame) = 0;
   virtual void Release() = 0;
+  // A hint: whether the next Borrow() will give a frame without looking at the medium. No means: an answer to what was
+  // borrowed last had better be flushed now.
+  virtual bool HasFrame() const { return false; }
 
   // Call before sleeping. True: nothing is ready now, and whatever makes it so (space, a frame, the peer's death,
   // Close()) will make one of PollFds() ready. False: try again instead of sleeping. Costs nothing for the other side

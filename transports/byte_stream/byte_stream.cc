@@ -211,6 +211,11 @@ void ByteStreamEndpoint::Release() {
   receive_.Drop();
 }
 
+bool ByteStreamEndpoint::HasFrame() const {
+  absl::Span<const char> bytes;
+  return !borrowed_ && receive_.Next(&bytes) == ReceiveBuffer::Found::kFrame;
+}
+
 Io ByteStreamEndpoint::Fill() {
   if (!greeting_received_.load(std::memory_order_acquire)) [[unlikely]] {
     if (const Io io = ReceiveGreeting(); io != Io::kOk) return io;

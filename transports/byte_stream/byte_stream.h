@@ -107,6 +107,7 @@ class ByteStreamEndpoint final : public Endpoint {
 
   Io Borrow(Frame* frame) override;
   void Release() override;
+  bool HasFrame() const override;
 
   bool Arm(Side side) override;
   void Disarm(Side side) override;

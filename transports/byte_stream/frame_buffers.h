@@ -84,7 +84,7 @@ class ReceiveBuffer {
   explicit ReceiveBuffer(size_t max_frame) : max_frame_(max_frame) {}
 
   // The first frame, in place until Drop(); asked again, it says the same again.
-  Found Next(absl::Span<const char>* frame) {
+  Found Next(absl::Span<const char>* frame) const {
     if (end_ - begin_ < kFrameHeaderSize) return Found::kPart;
     const uint64_t header = LoadFrameHeader(data_.get() + begin_);
     if (header > max_frame_) return Bad(header);  // also a header with any of the upper four bytes set

@@ -89,6 +89,7 @@ class InProcessEndpoint final : public Endpoint {
     return Io::kClosed;
   }
   void Release() override { in_->Release(); }
+  bool HasFrame() const override { return in_->HasFrame(); }
 
   bool Arm(Side side) override {
     if (closed()) return false;

@@ -123,6 +123,11 @@ Lane::Got Lane::Borrow(absl::Span<const char>* bytes) {
   return Got::kFrame;
 }
 
+bool Lane::HasFrame() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return visible_ > 0;
+}
+
 void Lane::Release() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!std::exchange(borrowed_, false)) return;

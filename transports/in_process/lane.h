@@ -61,6 +61,7 @@ class Lane {
   // Receiver.
   Got Borrow(absl::Span<const char>* bytes);
   void Release();
+  bool HasFrame() const;  // REQUIRES: none is borrowed
 
   // As Endpoint's Arm and Disarm.
   bool ArmReceiver();
