@@ -39,8 +39,8 @@ class ServerOptions {
     max_receive_message_size_ = bytes;
     return *this;
   }
-  // Handlers that may run at once without blocking; more threads run while handlers block. Default: the cores, at
-  // least 2.
+  // Handlers that may run at once without blocking; more threads run while handlers block, and as many again may each
+  // stay with a busy connection whose handlers are very short (none with 1). Default: the cores, at least 2.
   ServerOptions& set_threads(int count) {
     threads_ = count;
     return *this;

@@ -136,7 +136,7 @@ absl::Status Connection::AbandonSendingLocked() {
 }
 
 Io Connection::FlushSoonLocked() {
-  if (need_flush_ && !send_blocked_) {
+  if (need_flush_ && !send_blocked_ && !send_failed_) {
     if (Worker* worker = Worker::Current(); worker != nullptr && worker->OweFlush(this)) return Io::kOk;
   }
   return FlushLocked();
@@ -280,15 +280,13 @@ bool Connection::AwaitHello(int64_t deadline_ns) {
   std::unique_lock<std::mutex> lock(mutex_);
   AddUnattendedLocked();
   ++hello_waiters_;
-  {
-    while (!connected_ && !closed_) {
-      const int64_t left = deadline_ns - MonotonicNanos();
-      if (left <= 0) break;
-      if (deadline_ns == kNoDeadline) {
-        hello_.wait(lock);
-      } else {
-        hello_.wait_for(lock, std::chrono::nanoseconds(left));
-      }
+  while (!connected_ && !closed_) {
+    const int64_t left = deadline_ns - MonotonicNanos();
+    if (left <= 0) break;
+    if (deadline_ns == kNoDeadline) {
+      hello_.wait(lock);
+    } else {
+      hello_.wait_for(lock, std::chrono::nanoseconds(left));
     }
   }
   --hello_waiters_;

@@ -30,11 +30,13 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "nearcall/rpc/runtime/connection_parties.h"
 #include "nearcall/rpc/runtime/pool.h"
 #include "nearcall/rpc/runtime/runnable.h"
 #include "nearcall/rpc/runtime/worker.h"
 #include "nearcall/rpc/session/session.h"
 #include "nearcall/rpc/session/session_call.h"
+#include "nearcall/rpc/wire/copy.h"
 #include "nearcall/transports/api/endpoint.h"
 
 namespace nearcall {
@@ -42,29 +44,6 @@ namespace nearcall {
 struct Peer;
 
 namespace internal {
-
-class Connection;
-
-// A thread that waits for a result on a connection. On its stack; all under the connection's lock.
-struct Waiter {
-  bool done = false;  // what it waits for has come
-  bool lead = false;  // it was given the reader role
-  bool queued = false;
-  Waiter* next = nullptr;
-  std::condition_variable wake;
-};
-
-// What owns a SessionCall. All calls are made under the connection's lock.
-class CallOwner {
- public:
-  virtual void OnEvent(Connection& connection, SessionEvent& event) = 0;
-  virtual void OnUnitPlanned() = 0;  // a unit with `notify` is wholly planned
-  // The connection is gone, or the peer will not serve the call: it is over. Must Release() its SessionCall.
-  virtual void OnLost(Connection& connection, const absl::Status& why, bool not_started) = 0;
-
- protected:
-  ~CallOwner() = default;
-};
 
 class Connection final : public Creditor, public std::enable_shared_from_this<Connection> {
  public:
@@ -245,7 +224,7 @@ bool Connection::SendNowLocked(SessionCall* call, UnitKind unit, absl::string_vi
   absl::Span<char> space;
   if (endpoint_->Reserve(size, &space) != Io::kOk) return false;
   session_.Sent(call, unit, block.size(), message_size, space.data());
-  if (!block.empty()) std::memcpy(space.data() + kFrameHeaderSize, block.data(), block.size());
+  CopyBytes(space.data() + kFrameHeaderSize, block.data(), block.size());
   write(space.data() + kFrameHeaderSize + block.size());
   CommitLocked(size);
   return true;

@@ -144,7 +144,7 @@ void Connection::ReadBatch() {
     const Io io = ReadFrames(turn.worker(), &role_held);
     if (!role_held) return;
     {
-      std::unique_lock<std::mutex> lock(mutex_);
+      std::lock_guard<std::mutex> lock(mutex_);
       if (io == Io::kClosed) return FailFromEndpointLocked();
       if (turn.worker() != nullptr && turn.worker()->TakeReadingFlush() && FlushLocked() == Io::kClosed) {
         AbandonSendingLocked().IgnoreError();  // reading on will tell why
@@ -181,11 +181,13 @@ Io Connection::ReadFrames(Worker* worker, bool* role_held) {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!closed_) run = ConsumeLocked(frame, &batch);
       batch.frame_held = run != nullptr;
-      if (run == nullptr) endpoint_->Release();
-      if (closed_) return Io::kClosed;
+      if (run == nullptr) {
+        endpoint_->Release();
+        if (closed_) return Io::kClosed;
+        continue;
+      }
     }
-    if (run == nullptr) continue;
-    run->Run();
+    run->Run();  // also if the connection is closed by now: it is owed its run
     ReleaseFrame(&batch);
     *role_held = batch.role_held;
     if (!*role_held) return Io::kOk;

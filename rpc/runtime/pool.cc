@@ -275,6 +275,12 @@ bool Pool::Monitored() {
   return monitor_active_.load();
 }
 
+void Pool::Monitor() {
+  if (monitor_active_.load()) return;
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!stopping_) StartMonitor();
+}
+
 void Pool::StartMonitor() {
   if (monitor_active_.load()) return;
   if (!monitor_.joinable()) {

@@ -100,8 +100,11 @@ class Pool {
   // By Worker.
   void UserCodeEntered();
   void UserCodeLeft() { user_code_.fetch_sub(1); }
-  // Whether what a worker owes in user code is looked after, so that it may keep a reader role there.
+  // Whether what a worker owes in user code is looked after: a piece of it that is entered, or looked at, while this is
+  // so will be. Monitored() sees to it if threads are pinned, Monitor() always.
+  bool monitor_active() const { return monitor_active_.load(); }
   bool Monitored();
+  void Monitor();
 
   class Timer {
    public:

@@ -47,6 +47,7 @@ class Strand final : public std::enable_shared_from_this<Strand>, private Runnab
         }
       }
       if (turn.worker() != nullptr) turn.worker()->NextUserCode();
+      if (i == 1) pool_->Monitor();  // busy: from here on flushes are worth putting off
       runnable->Run();
     }
     pool_->Post(this);

@@ -24,11 +24,13 @@ Worker* Worker::Current() { return current_worker; }
 
 bool Worker::OweFlush(Creditor* creditor) {
   if (!in_turn_ || !open_.load(std::memory_order_relaxed)) return false;
-  if (creditor == reading_) {  // written by this thread only
+  if (creditor == reading_) {  // written by this thread only; put off only while the role is kept, so monitored
     reading_flush_ = put_off_;
     return put_off_;
   }
+  if (!pool_->monitor_active()) return false;  // nobody would pay if user code blocks
   std::lock_guard<std::mutex> lock(mutex_);
+  if (!open_.load(std::memory_order_relaxed)) return false;  // the monitor has looked meanwhile
   for (size_t i = 0; i < flush_count_; ++i) {
     if (flush_[i].get() == creditor) return true;
   }

@@ -51,8 +51,8 @@ class Worker {
 
   // ---- what is owed
   bool in_turn() const { return in_turn_; }
-  // True: `creditor` will be flushed at the end of the turn at the latest. False: no turn, or it was settled already:
-  // flush now. Called under the creditor's lock.
+  // True: `creditor` will be flushed at the end of the turn at the latest. False: no turn, or it was settled already,
+  // or nobody would pay in the worker's stead: flush now. Called under the creditor's lock.
   bool OweFlush(Creditor* creditor);
   // Whether a flush to the connection that the turn reads is worth putting off: more of its frames are here.
   void PutOffFlushes(bool put_off) { put_off_ = put_off; }

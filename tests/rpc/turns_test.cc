@@ -4,6 +4,9 @@
 // What is owed is paid: reader roles kept for short handlers, flushes put off to a turn's end, pinned threads, waiters
 // that sleep in the receive call. Each test warms its connection up until the runtime takes these short ways.
 #include <dirent.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <fstream>
@@ -41,10 +44,36 @@ std::map<std::string, int64_t> Switches() {
   return switches;
 }
 
+// At rest once two looks, 200 ms apart, are alike; a pin lasts 50 ms, the monitor 10.
+bool ComesToRest() {
+  return Eventually([] {
+    const auto before = Switches();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    return before == Switches();
+  });
+}
+
+// Whether that thread of this process sleeps in recv(2). Where the kernel does not tell: whether it sleeps.
+bool SleepsInReceive(pid_t thread) {
+  const std::string task = "/proc/self/task/" + std::to_string(thread);
+  long call = -1;
+  if (std::ifstream(task + "/syscall") >> call) return call == SYS_recvfrom;
+  std::string stat;
+  std::getline(std::ifstream(task + "/stat") >> std::ws, stat);
+  return stat.find(") S ") != std::string::npos;
+}
+
 class TurnsTest : public EachTransport {
  protected:
   void WarmUp(const ProbeStub& stub) {
     for (int i = 0; i < kWarmUp; ++i) ASSERT_EQ(stub.Unary(Number(0)).Wait().status(), absl::OkStatus());
+  }
+  // Number(1) is answered once its call is cancelled, everything else at once.
+  static absl::StatusOr<Message> HoldOne(ServerContext& context, const Message& request) {
+    if (request.number() == 1) {
+      EXPECT_TRUE(HoldUntilCancelled(context));
+    }
+    return request;
   }
 };
 NEARCALL_EACH_TRANSPORT(TurnsTest);
@@ -97,41 +126,44 @@ TEST_P(TurnsTest, AReplyDoesNotWaitForTheNextHandler) {
   EXPECT_EQ(slow->Wait().value_or(Message()).number(), 1);
 }
 
-// A callback's calls are flushed at the end of its turn; one that blocks unseen is flushed for.
+// A callback's calls are flushed at the end of its turn; one that blocks unseen is flushed for. From the second round
+// on the I/O pool has a spare thread (the Wait() of the first had it made), and its monitor rests.
 TEST_P(TurnsTest, ACallBegunInACallbackGoesOutWhileTheCallbackBlocks) {
-  ProbeService service;
-  Event arrived;
-  service.unary = [&](ServerContext&, const Message& request) {
-    if (request.number() == 1) arrived.Set();
-    return request;
-  };
-  auto server = Serve(service, Address());
-  const ProbeStub stub(Dial(Address()));
-  Event done;
-  stub.Unary(Number(0)).Then([&](absl::StatusOr<Message>) {
-    Call<Message> inner = stub.Unary(Number(1));
-    EXPECT_TRUE(arrived.Wait()) << "the call was not sent";
-    EXPECT_EQ(inner.Wait().status(), absl::OkStatus()) << "and Wait() in a callback is legal";
-    done.Set();
-  });
-  EXPECT_TRUE(done.Wait());
+  for (int round = 0; round < 3; ++round) {
+    ProbeService service;
+    Event arrived;
+    service.unary = [&](ServerContext&, const Message& request) {
+      if (request.number() == 1) arrived.Set();
+      return request;
+    };
+    auto server = Serve(service, Address());
+    const ProbeStub stub(Dial(Address()));
+    Event done;
+    stub.Unary(Number(0)).Then([&](absl::StatusOr<Message>) {
+      Call<Message> inner = stub.Unary(Number(1));
+      EXPECT_TRUE(arrived.Wait()) << "the call was not sent";
+      EXPECT_EQ(inner.Wait().status(), absl::OkStatus()) << "and Wait() in a callback is legal";
+      done.Set();
+    });
+    EXPECT_TRUE(done.Wait());
+    EXPECT_TRUE(ComesToRest());
+  }
 }
 
 TEST_P(TurnsTest, CancelWakesAWaiterInTheReceiveCall) {
   ProbeService service;
-  service.unary = [&](ServerContext& context, const Message& request) {
-    if (request.number() == 1) {
-      EXPECT_TRUE(HoldUntilCancelled(context));
-    }
-    return request;
-  };
+  service.unary = &HoldOne;
   auto server = Serve(service, Address());
   const ProbeStub stub(Dial(Address()));
   for (int round = 0; round < 5; ++round) {
     WarmUp(stub);
     Call<Message> call = stub.Unary(Number(1));
+    const pid_t waiter = ::gettid();
+    const bool has_receive_call = std::string(GetParam()) != "inproc";
     std::thread canceller([&] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(3));  // the waiter sleeps by then, most likely
+      if (has_receive_call) {
+        EXPECT_TRUE(Eventually([&] { return SleepsInReceive(waiter); })) << "the short way is not taken";
+      }
       call.Cancel();
     });
     const Stopwatch watch;
@@ -143,12 +175,7 @@ TEST_P(TurnsTest, CancelWakesAWaiterInTheReceiveCall) {
 
 TEST_P(TurnsTest, ADeadlineEndsAWaitOnAHotConnection) {
   ProbeService service;
-  service.unary = [&](ServerContext& context, const Message& request) {
-    if (request.number() == 1) {
-      EXPECT_TRUE(HoldUntilCancelled(context));
-    }
-    return request;
-  };
+  service.unary = &HoldOne;
   auto server = Serve(service, Address());
   const ProbeStub stub(Dial(Address()));
   for (const int ms : {1, 10, 30, 60, 100}) {
@@ -168,13 +195,8 @@ TEST_P(TurnsTest, AfterWorkNothingWakes) {
   std::vector<ProbeStub> stubs;
   for (int i = 0; i < 4; ++i) stubs.emplace_back(Dial(Address()));
   for (const ProbeStub& stub : stubs) WarmUp(stub);
-  // At rest once two looks, 200 ms apart, are alike; a pin lasts 50 ms, the monitor 10.
   EXPECT_FALSE(Switches().empty());
-  EXPECT_TRUE(Eventually([] {
-    const auto before = Switches();
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    return before == Switches();
-  }));
+  EXPECT_TRUE(ComesToRest());
 }
 
 TEST_P(TurnsTest, AServerWithPinnedThreadsEndsAtOnce) {
@@ -235,17 +257,20 @@ TEST_P(TurnsTest, AStreamBesideShortCalls) {
 // A call that waits for a server stands on its connection before the timer's first try, however slow the caller is.
 TEST_P(TurnsTest, NoTryIsLostWhenTheTimerIsEarlierThanTheCall) {
   ProbeService service;
+  std::atomic<int> begun{0};
   std::atomic<int> failed{0};
   std::vector<std::thread> clients;
   for (int i = 0; i < 40; ++i) {  // many at once: some are interrupted between the two
     clients.emplace_back([&] {
       for (int n = 0; n < 5; ++n) {
         const CallOptions options = CallOptions().set_wait_for_ready(true).set_timeout(absl::Seconds(20));
-        if (!ProbeStub(Dial(Address())).Unary(Number(n), options).Wait().ok()) ++failed;
+        Call<Message> call = ProbeStub(Dial(Address())).Unary(Number(n), options);
+        ++begun;
+        if (!call.Wait().ok()) ++failed;
       }
     });
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  EXPECT_TRUE(Eventually([&] { return begun >= 40; }));
   auto server = Serve(service, Address());
   for (std::thread& client : clients) client.join();
   EXPECT_EQ(failed, 0);

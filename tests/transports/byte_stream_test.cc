@@ -58,7 +58,7 @@ void WriteRaw(int fd, absl::string_view bytes) {
 struct Calls {
   std::atomic<int> sends{0}, receives{0}, blocking{0};
 };
-class CountingIo final : public ByteIo {
+class CountingIo : public ByteIo {
  public:
   CountingIo(std::unique_ptr<ByteIo> io, Calls* calls) : io_(std::move(io)), calls_(*calls) {}
   int send_fd() const override { return io_->send_fd(); }
@@ -171,6 +171,38 @@ TEST(ByteStreamTest, DataThatComesAfterAShortReceiveIsNotOverlooked) {
     ASSERT_EQ(receiver->Borrow(&frame), Io::kOk) << "at the latest when asked twice";
     receiver->Release();
   }
+}
+
+// kClosed of a flush says that the peer has seen nothing of it: calls are then sent again elsewhere.
+TEST(ByteStreamTest, AFlushThatBreaksAfterAPartDoesNotSayClosedAtOnce) {
+  class BreakingIo final : public CountingIo {
+   public:
+    using CountingIo::CountingIo;
+    ssize_t Send(const char* data, size_t size) override {
+      if (taken_) return errno = EPIPE, -1;
+      taken_ = true;
+      return CountingIo::Send(data, size - 1);
+    }
+
+   private:
+    bool taken_ = false;
+  };
+  Calls calls;
+  auto [a, b] = SocketPair();
+  ByteStreamOptions options;
+  options.info = {.transport = "pair", .peer = {}, .max_frame = 65536};
+  options.name = "pair:test";
+  ByteStreamEndpoint end(std::make_unique<BreakingIo>(NewSocketIo(std::move(a)), &calls), std::move(options));
+  absl::Span<char> space;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_EQ(end.Reserve(10, &space), Io::kOk);
+    std::memset(space.data(), 'x', 10);
+    ASSERT_EQ(end.Commit(10, {}), Io::kOk);
+  }
+  EXPECT_EQ(end.Flush(), Io::kWouldBlock) << "the first frame has gone out";
+  EXPECT_FALSE(end.Arm(Side::kSend)) << "there is nothing to sleep for";
+  EXPECT_EQ(end.Flush(), Io::kClosed);
+  EXPECT_EQ(end.status(), absl::UnavailableError("pair:test: the peer closed the connection"));
 }
 
 TEST(ByteStreamTest, TheEndIsNamed) {

@@ -125,11 +125,13 @@ Io ByteStreamEndpoint::Flush() {
     return FlushGreeting();
   }
   if (send_.empty()) return Io::kOk;
-  for (;;) {
+  for (bool some_sent = false;; some_sent = true) {
     const absl::Span<const char> unsent = send_.unsent();
     const ssize_t sent = io_->Send(unsent.data(), unsent.size());
     if (sent < 0) [[unlikely]] {
-      return SendFailed(errno);
+      // Broken after a part was taken: kClosed would say that the peer has seen nothing. The next call says it.
+      const Io io = SendFailed(errno);
+      return some_sent ? Io::kWouldBlock : io;
     }
     send_.Sent(static_cast<size_t>(sent));
     if (static_cast<size_t>(sent) == unsent.size()) return Io::kOk;
