@@ -62,6 +62,17 @@ class Umask {
   mode_t before_;
 };
 
+// A client that came between the bind and a later setsockopt() was refused: its greeting had no credentials.
+TEST(SafeBind, ConnectionsBegunAtOnceTakeCredentials) {
+  const TempDir dir;
+  auto socket = SafeBind(dir / "name", {});
+  ASSERT_TRUE(socket.ok()) << socket.status();
+  int on = 0;
+  socklen_t size = sizeof(on);
+  ASSERT_EQ(::getsockopt((*socket)->fd(), SOL_SOCKET, SO_PASSCRED, &on, &size), 0);
+  EXPECT_EQ(on, 1);
+}
+
 TEST(SafeBind, LeavesNothingBehind) {
   TempDir dir;
   const int before = test::OpenDescriptors();

@@ -28,7 +28,10 @@ constexpr int kSendTries = 100;       // a fresh socket takes 64 bytes; only a t
 
 bool OutOfDescriptors(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS; }
 
-void SetPassCredentials(int fd, int on) { ::setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)); }
+void TakeNoMoreCredentials(int fd) {
+  const int off = 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &off, sizeof(off));
+}
 
 bool AddToEpoll(int epoll, int fd, uint64_t tag) {
   epoll_event event = {};
@@ -281,7 +284,7 @@ RendezvousListener::Progress RendezvousListener::Greeted(HalfOpen& half, Made* m
                                " bytes, this server allows ", MediaText(AllowedMedia())));
   }
   Unwatch(half);
-  SetPassCredentials(half.fd, 0);  // only the greeting needs them; they would cost every later receive something
+  TakeNoMoreCredentials(half.fd);  // only the greeting needs them; they would cost every later receive something
 
   ByteIo* const io = half.io.get();
   meeting.transport = std::string((*agreed)->name());
@@ -350,7 +353,6 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenRendezvous(const Address& addres
   if (!socket.ok()) {
     return absl::Status(socket.status().code(), absl::StrCat(name, ": ", socket.status().message()));
   }
-  SetPassCredentials((*socket)->fd(), 1);  // accepted sockets inherit it
   if (!AddToEpoll(epoll.get(), (*socket)->fd(), kSocketTag) || !AddToEpoll(epoll.get(), timer.get(), kTimerTag)) {
     return ErrnoStatus(errno, absl::StrCat(name, ": cannot watch the socket"));
   }

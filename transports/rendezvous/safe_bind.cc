@@ -122,6 +122,12 @@ absl::StatusOr<UniqueFd> ListenAtTemporary(const NameLock& lock, const std::stri
   if (!path.ok()) return path.status();
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat("cannot make a socket for ", lock.path()));
+  // Before anybody can connect: since Linux 6.16 a connection has what the listener had when it was begun, not
+  // accepted.
+  const int on = 1;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot ask for credentials at ", lock.path()));
+  }
   // bind() makes the node with the socket's own mode, less the umask: so it is 0600 from its first instant, without
   // touching the umask, which belongs to the whole process.
   if (::fchmod(fd.get(), 0600) != 0) return ErrnoStatus(errno, absl::StrCat("cannot chmod a socket for ", lock.path()));

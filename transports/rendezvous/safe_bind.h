@@ -52,7 +52,8 @@ class BoundSocket {
   BoundSocket(const BoundSocket&) = delete;
   BoundSocket& operator=(const BoundSocket&) = delete;
 
-  int fd() const { return fd_.get(); }  // listening, SOCK_STREAM, non-blocking, CLOEXEC
+  // Listening, SOCK_STREAM, non-blocking, CLOEXEC, SO_PASSCRED: so are the sockets accepted from it.
+  int fd() const { return fd_.get(); }
   const std::string& path() const { return lock_->path(); }
 
  private:
