@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "nearcall/rpc/runtime/blocking.h"
 #include "nearcall/rpc/runtime/deadline.h"
 
 namespace nearcall::internal {
@@ -28,6 +27,18 @@ int64_t Backoff(int failures) {
 
 }  // namespace
 
+// What the pool's epoll knows of a channel that waits for a server.
+class ChannelCore::WatchSource final : public Pool::Source {
+ public:
+  explicit WatchSource(std::weak_ptr<ChannelCore> channel) : channel_(std::move(channel)) {}
+  void OnReady(uint32_t) override {
+    if (const std::shared_ptr<ChannelCore> channel = channel_.lock()) channel->OnWatch();
+  }
+
+ private:
+  const std::weak_ptr<ChannelCore> channel_;
+};
+
 ChannelCore::ChannelCore(Address address, std::shared_ptr<Transport> transport, std::shared_ptr<Pool> pool,
                          ChannelOptions options)
     : address_(std::move(address)),
@@ -38,6 +49,7 @@ ChannelCore::ChannelCore(Address address, std::shared_ptr<Transport> transport, 
       callbacks_(std::make_shared<Strand>(pool_)) {}
 
 ChannelCore::~ChannelCore() {
+  DropWatchLocked();
   while (free_ != nullptr) delete std::exchange(free_, free_->next_free_);
 }
 
@@ -64,32 +76,67 @@ absl::Status ChannelCore::TryOpen(const std::shared_ptr<Connection>& connection)
   return connection->Open(*std::move(endpoint));
 }
 
-std::shared_ptr<Connection> ChannelCore::Acquire(bool wait, absl::Status* why) {
+std::shared_ptr<Connection> ChannelCore::Acquire(Want want, absl::Status* why) {
   std::unique_lock<std::mutex> lock(mutex_);
   while (opening_) opened_.wait(lock);  // one system call of another thread
-  if (connection_ != nullptr && connection_->usable()) {
-    if (open_) return connection_;
-  } else {
+  const bool wait = want != Want::kNow;
+  if (connection_ == nullptr || !connection_->usable()) {
+    if (open_) failures_ = connection_->answered() ? 0 : failures_ + 1;
     connection_ = MakeConnection();
     open_ = false;
+    if (wait && (failures_ > 0 || want == Want::kWaitALittle)) ScheduleLocked();
   }
-  std::shared_ptr<Connection> connection = connection_;
-  opening_ = true;
-  lock.unlock();
-  absl::Status status = TryOpen(connection);
-  lock.lock();
-  opening_ = false;
-  opened_.notify_all();
-  if (status.ok()) {
-    open_ = true;
-    failures_ = 0;
-    return connection;
+  if (open_ || (wait && (scheduled_ || watching_))) return connection_;
+  return OpenLocked(lock, wait, why);
+}
+
+// Opens connection_. REQUIRES: it is neither open nor being opened.
+std::shared_ptr<Connection> ChannelCore::OpenLocked(std::unique_lock<std::mutex>& lock, bool wait, absl::Status* why) {
+  const std::shared_ptr<Connection> connection = connection_;
+  for (bool watched = false;;) {
+    opening_ = true;
+    lock.unlock();
+    *why = TryOpen(connection);
+    lock.lock();
+    opening_ = false;
+    opened_.notify_all();
+    if (why->ok()) {
+      open_ = true;
+      DropWatchLocked();
+      return connection;
+    }
+    ++failures_;
+    if (!wait) return nullptr;
+    if (watched) {
+      watching_ = true;
+      pool_->Arm(watch_key_, EPOLLIN);
+      return connection;
+    }
+    watched = ArmWatchLocked(*why);  // then once more: a server may have come before the watch did
+    if (!watched) {
+      ScheduleLocked();
+      return connection;
+    }
   }
-  ++failures_;
-  *why = std::move(status);
-  if (!wait) return nullptr;
-  ScheduleLocked();
-  return connection;
+}
+
+// Whether the coming of a server will be told, from now on.
+bool ChannelCore::ArmWatchLocked(const absl::Status& why) {
+  if (!absl::IsUnavailable(why) && !absl::IsPermissionDenied(why)) return false;  // it is not the server that lacks
+  if (watch_ == nullptr) {
+    watch_ = transport_->Watch(address_);
+    if (watch_ == nullptr) return false;
+    watch_key_ = pool_->Add(watch_->fd(), std::make_shared<WatchSource>(weak_from_this()), 0);
+  }
+  if (watch_key_ >= 0 && watch_->Arm()) return true;
+  DropWatchLocked();
+  return false;
+}
+
+void ChannelCore::DropWatchLocked() {
+  if (watch_key_ >= 0) pool_->Remove(std::exchange(watch_key_, -1));
+  watch_ = nullptr;
+  watching_ = false;
 }
 
 void ChannelCore::ScheduleLocked() {
@@ -101,17 +148,36 @@ void ChannelCore::ScheduleLocked() {
 
 void ChannelCore::OnTimer() {
   std::shared_ptr<ChannelCore> self;
-  std::shared_ptr<Connection> connection;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     scheduled_ = false;
     self = std::move(kept_);
-    connection = connection_;
   }
+  TryAgain();
+}
+
+void ChannelCore::OnWatch() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!watching_) return;
+    if (!watch_->Came()) return pool_->Arm(watch_key_, EPOLLIN);
+    watching_ = false;
+  }
+  TryAgain();
+}
+
+void ChannelCore::TryAgain() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const std::shared_ptr<Connection> connection = connection_;
+  lock.unlock();
   // Nobody: those who waited have given up. In this order: a Wanter is gone only when its call stands there.
-  if (connection == nullptr || (wanters_.load() == 0 && !connection->Wanted())) return;
+  const bool wanted = wanters_.load() > 0 || connection->Wanted();
+  lock.lock();
+  while (opening_) opened_.wait(lock);
+  if (open_ || scheduled_ || watching_) return;
+  if (!wanted) return DropWatchLocked();
   absl::Status why;
-  Acquire(true, &why);
+  OpenLocked(lock, true, &why);
 }
 
 ClientCall* ChannelCore::NewCall(std::shared_ptr<Connection>* open) {
@@ -147,16 +213,11 @@ bool ChannelCore::WaitForConnected(absl::Duration timeout) {
   const Wanter wanter(*this);
   for (;;) {
     absl::Status why;
-    std::shared_ptr<Connection> connection = Acquire(true, &why);
+    const std::shared_ptr<Connection> connection = Acquire(Want::kWait, &why);
     connection->LookIfIdle();
     if (connection->AwaitHello(deadline_ns)) return true;
     if (MonotonicNanos() >= deadline_ns) return false;
-    // It was closed before its hello: somebody is there, but does not want us. Not again at once.
-    BlockingScope blocking;
-    std::unique_lock<std::mutex> lock(mutex_);
-    ++failures_;
-    const int64_t wait_ns = std::min(Backoff(failures_), deadline_ns - MonotonicNanos());
-    opened_.wait_for(lock, std::chrono::nanoseconds(wait_ns));
+    // It was closed before its hello: somebody is there, but does not want us. Acquire() does not hurry.
   }
 }
 

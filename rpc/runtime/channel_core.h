@@ -5,9 +5,10 @@
 // the executor of callbacks.
 //
 // A connection is made when a call needs one, on the calling thread: connecting locally is one system call. Calls that
-// wait for a server stand, queued, on a connection that is not open yet, which a timer tries to open, with a jittered
-// backoff of 1 to 25 ms. Thread safety: all of it. Lock order: after a connection's lock (Recycle), and never held
-// while taking one.
+// wait for a server stand, queued, on a connection that is not open yet. It is opened when the transport's watch tells
+// that a server has come; where there is nothing to watch (no watch, or there is a server but it ends connections
+// before its hello) a timer tries, with a jittered backoff of 1 to 25 ms. Thread safety: all of it. Lock order: after a
+// connection's lock (Recycle), and never held while taking one.
 #ifndef NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
 #define NEARCALL_RPC_RUNTIME_CHANNEL_CORE_H_
 
@@ -46,9 +47,11 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
     ChannelCore& channel_;
   };
 
-  // A connection for a call. Null: there is none, *why says why (UNAVAILABLE, PERMISSION_DENIED, ...). With `wait` it
-  // may be one that is not open yet. REQUIRES: with `wait`, a Wanter, until the call stands on the connection.
-  std::shared_ptr<Connection> Acquire(bool wait, absl::Status* why);
+  // A connection for a call. Null: there is none, *why says why (UNAVAILABLE, PERMISSION_DENIED, ...). With kWait and
+  // kWaitALittle it may be one that is not open yet; with the latter it is, unless one is in use: for a call that has
+  // come back again and again. REQUIRES: with those two, a Wanter, until the call stands on the connection.
+  enum class Want { kNow, kWait, kWaitALittle };
+  std::shared_ptr<Connection> Acquire(Want want, absl::Status* why);
   // One that is never open: where calls stand that failed before they had one.
   std::shared_ptr<Connection> NoConnection();
 
@@ -61,9 +64,16 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
   std::string transport();
 
  private:
+  class WatchSource;
+
   absl::Status TryOpen(const std::shared_ptr<Connection>& connection);
+  std::shared_ptr<Connection> OpenLocked(std::unique_lock<std::mutex>& lock, bool wait, absl::Status* why);
+  bool ArmWatchLocked(const absl::Status& why);
+  void DropWatchLocked();
   void ScheduleLocked();
+  void TryAgain();
   void OnTimer() override;
+  void OnWatch();
   std::shared_ptr<Connection> MakeConnection() const;
 
   const Address address_;
@@ -82,7 +92,10 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
   bool opening_ = false;    // a thread is opening it
   bool scheduled_ = false;  // the timer is to try; it keeps the channel meanwhile
   std::shared_ptr<ChannelCore> kept_;
-  int failures_ = 0;  // in a row
+  std::unique_ptr<ServerWatch> watch_;
+  int64_t watch_key_ = -1;
+  bool watching_ = false;  // the watch is to tell
+  int failures_ = 0;       // in a row: nobody there, or gone before its hello
   ClientCall* free_ = nullptr;
   int free_count_ = 0;
 };

@@ -15,7 +15,7 @@
 namespace nearcall::internal {
 namespace {
 
-constexpr int kMaxAttempts = 5;             // of a call that provably was not started
+constexpr int kMaxAttempts = 5;             // of a call that provably was not started and does not wait for ready
 constexpr size_t kSmallMessage = 16 << 10;  // up to here buffers are kept with the call's object
 constexpr size_t kCopiedReply = 2 << 10;  // up to here a copy is cheaper than to keep frame and reader role for parsing
 
@@ -108,8 +108,11 @@ void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
   retry_ = false;
   std::optional<ChannelCore::Wanter> wanter;
   if (wait_for_ready_) wanter.emplace(*channel_);
-  for (; attempts_ < kMaxAttempts && !cancelled_; ++attempts_) {
-    if (connection == nullptr) connection = channel_->Acquire(wait_for_ready_, &why);
+  for (; (wait_for_ready_ || attempts_ < kMaxAttempts) && !cancelled_; ++attempts_) {
+    const auto want = !wait_for_ready_           ? ChannelCore::Want::kNow
+                      : attempts_ < kMaxAttempts ? ChannelCore::Want::kWait
+                                                 : ChannelCore::Want::kWaitALittle;
+    if (connection == nullptr) connection = channel_->Acquire(want, &why);
     if (connection == nullptr) break;
     if (SendTo(std::exchange(connection, nullptr), &why)) return;
   }
@@ -239,7 +242,8 @@ void ClientCall::OnStatusLocked(Connection& connection, SessionEvent& event) {
 }
 
 void ClientCall::OnLost(Connection& connection, const absl::Status& why, bool not_started) {
-  if (!not_started || !has_request_ || attempts_ >= kMaxAttempts || over_) return FinishLocked(why);
+  const bool again = not_started && has_request_ && (wait_for_ready_ || attempts_ < kMaxAttempts);
+  if (!again || over_) return FinishLocked(why);
   ++attempts_;
   if (session_call_ != nullptr) {
     connection.session().Release(std::exchange(session_call_, nullptr));

@@ -82,7 +82,9 @@ absl::Status Connection::Open(std::unique_ptr<Endpoint> endpoint) {
     return why.ok() ? absl::UnavailableError(absl::StrCat("nobody is at ", address())) : why;
   }
   FlushLocked();
-  PassRoleLocked();
+  // Whoever has not had our hello takes its calls for not started: so none is read before it is out.
+  hello_stuck_ = options_.host != nullptr && send_blocked_;
+  if (!hello_stuck_) PassRoleLocked();
   return absl::OkStatus();
 }
 
@@ -201,7 +203,9 @@ void Connection::OnSendReady() {
   send_watch_ = SendWatch::kNone;
   send_blocked_ = false;
   if (FlushLocked() == Io::kOk) PumpLocked();
-  if (FlushLocked() == Io::kOk && options_.host != nullptr) options_.host->OnWritten(*this);
+  const Io io = FlushLocked();
+  if (io != Io::kWouldBlock && std::exchange(hello_stuck_, false)) PassRoleLocked();
+  if (io == Io::kOk && options_.host != nullptr) options_.host->OnWritten(*this);
 }
 
 // ---- what comes in
@@ -228,6 +232,7 @@ Runnable* Connection::DispatchLocked(SessionEvent& event, Batch* batch) {
     case Type::kHello:
       hello_due_ = false;
       connected_ = true;
+      answered_.store(true, std::memory_order_release);
       WatchDeathLocked();
       hello_.notify_all();
       session_.ForEachCall([this](SessionCall* call) {  // streams may have more credit than was assumed
@@ -312,10 +317,11 @@ absl::Status Connection::DescribeLocked(const absl::Status& status) const {
   return absl::Status(status.code(), absl::StrCat("connection to ", address(), ": ", status.message()));
 }
 
+// All has been read that the peer sent. Its hello goes out before it begins a call: without it, it has begun none.
 void Connection::FailFromEndpointLocked() {
   absl::Status why = endpoint_->status();
   if (why.ok()) why = absl::UnavailableError("closed");
-  CloseLocked(why);
+  EndLocked(why, !connected_ && (max_frame_ == 0 || !endpoint_->info().may_lose_last));
 }
 
 void Connection::Close(const absl::Status& why) {
@@ -323,15 +329,18 @@ void Connection::Close(const absl::Status& why) {
   CloseLocked(why);
 }
 
-void Connection::CloseLocked(const absl::Status& why) {
+void Connection::CloseLocked(const absl::Status& why) { EndLocked(why, false); }
+
+// not_started: of all calls, beside those that the peer has never seen.
+void Connection::EndLocked(const absl::Status& why, bool not_started) {
   if (closed_) return;
   closed_ = true;
   usable_.store(false, std::memory_order_release);
   close_status_ = DescribeLocked(why);
   if (endpoint_ != nullptr) endpoint_->Close(why);
-  session_.ForEachCall([this](SessionCall* call) {
+  session_.ForEachCall([this, not_started](SessionCall* call) {
     if (call->owner() == nullptr) return;
-    static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, NeverSeenLocked(*call));
+    static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, not_started || NeverSeenLocked(*call));
   });
   for (Waiter* waiter = first_waiter_; waiter != nullptr; waiter = waiter->next) waiter->wake.notify_one();
   hello_.notify_all();

@@ -89,6 +89,8 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   const Peer* peer() const { return options_.peer.get(); }
   // A new call may be started on it: neither closed nor draining. May be out of date at once.
   bool usable() const { return usable_.load(std::memory_order_acquire); }
+  // Its peer's hello has come.
+  bool answered() const { return answered_.load(std::memory_order_acquire); }
   bool ClosedLocked() const { return closed_; }
   const absl::Status& CloseStatusLocked() const { return close_status_; }
   const EndpointInfo* InfoLocked() const { return connected_ ? &endpoint_->info() : nullptr; }
@@ -155,6 +157,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
   void FailFromEndpointLocked();
+  void EndLocked(const absl::Status& why, bool not_started);
   void TakeRoleLocked();
   void PassRoleLocked();
   void ResumeLater();
@@ -178,6 +181,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   bool connected_ = false;  // the peer's hello has come
   bool hello_due_ = true;   // read by the reader only
   std::atomic<bool> usable_{true};
+  std::atomic<bool> answered_{false};
   bool closed_ = false;
   absl::Status close_status_;
 
@@ -201,6 +205,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   uint64_t unseen_from_ = 0;  // calls that begin here in the order of starting were not flushed, if sending has failed
   bool send_blocked_ = false;
   bool send_failed_ = false;
+  bool hello_stuck_ = false;  // of a serving side: nothing is read before it is out
   SendWatch send_watch_ = SendWatch::kNone;
 
   std::shared_ptr<Pool::Source> source_;

@@ -5,12 +5,14 @@
 #include <signal.h>
 
 #include <atomic>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "nearcall/tests/rpc/rest.h"
 #include "nearcall/tests/rpc/rpc_test_util.h"
 
 namespace nearcall::test {
@@ -56,6 +58,24 @@ TEST_P(LifecycleTest, WaitForReadyWaitsForALaterServer) {
   EXPECT_EQ(then.get_future().get(), absl::OkStatus());
   writer.join();
   EXPECT_TRUE(channel.WaitForConnected(absl::Seconds(5)));
+}
+
+// Whoever waits is woken by the server's coming, and by nothing before it.
+TEST_P(LifecycleTest, WaitForReadySleepsUntilTheServerComes) {
+  ProbeService service;
+  const ProbeStub stub(Dial(Address("later/server")));
+  for (int round = 0; round < 3; ++round) {
+    const auto wait = CallOptions().set_wait_for_ready(true).set_timeout(absl::Seconds(30));
+    std::promise<absl::Status> then;
+    stub.Unary(Text("early"), wait).Then([&](absl::StatusOr<Message> reply) { then.set_value(reply.status()); });
+    Call<Message> call = stub.Unary(Text("early"), wait);
+    ASSERT_TRUE(ComesToRest()) << "somebody polls";
+    std::error_code ignored;
+    std::filesystem::create_directory(directory() / "later", ignored);
+    auto server = Serve(service, Address("later/server"));
+    EXPECT_EQ(call.Wait().status(), absl::OkStatus());
+    EXPECT_EQ(then.get_future().get(), absl::OkStatus());
+  }
 }
 
 TEST_P(LifecycleTest, WaitForReadyEndsAtTheDeadlineOrByCancel) {

@@ -33,6 +33,7 @@
 #include "absl/types/span.h"
 #include "nearcall/transports/api/address.h"
 #include "nearcall/transports/api/credentials.h"
+#include "nearcall/transports/api/server_watch.h"
 #include "nearcall/transports/api/unique_fd.h"
 
 namespace nearcall {
@@ -48,6 +49,7 @@ struct EndpointInfo {               // fixed once the endpoint is connected
   bool peer_can_write = false;      // borrowed bytes may change under us: copy once, then validate
   bool cheap_poll = false;          // Borrow() on an empty medium is a memory load: worth spinning on
   bool sees_death = false;          // death is seen even while a forked child holds the peer's descriptors
+  bool may_lose_last = false;       // what the peer flushed before it ended may be lost with it (a TCP reset)
 };
 
 struct Frame {
@@ -128,6 +130,11 @@ class Transport {  // stateless; thread-safe
       const Address& address) = 0;  // errors name path, limit, errno
   virtual absl::StatusOr<std::unique_ptr<Endpoint>> Connect(
       const Address& address) = 0;  // at once; no peer shows as kClosed
+  // For who waits until a server comes to `address`. Null: it can't be watched; try again after a while instead.
+  virtual std::unique_ptr<ServerWatch> Watch(const Address& address) {
+    static_cast<void>(address);
+    return nullptr;
+  }
 };
 
 }  // namespace nearcall

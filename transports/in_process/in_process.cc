@@ -64,10 +64,11 @@ class Queue {
   bool closed_ = false;
 };
 
-// Who listens in this process. Never destroyed: listeners may outlive main().
+// Who listens in this process, and whom to tell of it. Never destroyed: listeners may outlive main().
 struct NameTable {
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<Queue>> names;
+  std::multimap<std::string, int> watches;  // eventfds
 };
 NameTable& Names() {
   static NameTable* const names = new NameTable;
@@ -95,6 +96,28 @@ class InProcessListener final : public Listener {
   const std::shared_ptr<Queue> queue_;
 };
 
+class InProcessWatch final : public ServerWatch {
+ public:
+  InProcessWatch(const std::string& name, UniqueFd event) : event_(std::move(event)) {
+    std::lock_guard<std::mutex> lock(Names().mutex);
+    place_ = Names().watches.emplace(name, event_.get());
+  }
+  ~InProcessWatch() override {
+    std::lock_guard<std::mutex> lock(Names().mutex);
+    Names().watches.erase(place_);
+  }
+  int fd() const override { return event_.get(); }
+  bool Arm() override { return true; }
+  bool Came() override {
+    eventfd_t count;
+    return ::eventfd_read(event_.get(), &count) == 0;
+  }
+
+ private:
+  const UniqueFd event_;
+  std::multimap<std::string, int>::iterator place_;
+};
+
 class InProcessTransport final : public Transport {
  public:
   absl::string_view scheme() const override { return "inproc"; }
@@ -112,6 +135,8 @@ class InProcessTransport final : public Transport {
       return absl::AlreadyExistsError(
           absl::StrCat(address.ToString(), ": a server in this process listens at this name already"));
     }
+    const auto watches = Names().watches.equal_range(address.rest);
+    for (auto watch = watches.first; watch != watches.second; ++watch) ::eventfd_write(watch->second, 1);
     return std::make_unique<InProcessListener>(address, std::move(queue));
   }
 
@@ -133,6 +158,12 @@ class InProcessTransport final : public Transport {
       return NewClosedEndpoint("inproc", std::move(status));
     }
     return std::move(pair->client);
+  }
+
+  std::unique_ptr<ServerWatch> Watch(const Address& address) override {
+    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event.valid()) return nullptr;
+    return std::make_unique<InProcessWatch>(address.rest, std::move(event));
   }
 
  private:

@@ -7,6 +7,7 @@
 #include "nearcall/transports/byte_stream/byte_stream.h"
 #include "nearcall/transports/rendezvous/connector.h"
 #include "nearcall/transports/rendezvous/listener.h"
+#include "nearcall/transports/rendezvous/place_watch.h"
 #include "nearcall/transports/unix_socket/socket_medium.h"
 
 namespace nearcall {
@@ -47,6 +48,10 @@ absl::StatusOr<std::unique_ptr<Endpoint>> UnixTransport::Connect(const Address& 
   return internal::ConnectRendezvous(address, internal::Names::kNotAllowed, {&internal::TheSocketMedium()});
 }
 
+std::unique_ptr<ServerWatch> UnixTransport::Watch(const Address& address) {
+  return internal::WatchRendezvous(address, internal::Names::kNotAllowed);
+}
+
 // The media of local:, the best first.
 absl::StatusOr<std::unique_ptr<Listener>> LocalTransport::Listen(const Address& address) {
   return internal::ListenRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
@@ -54,6 +59,10 @@ absl::StatusOr<std::unique_ptr<Listener>> LocalTransport::Listen(const Address& 
 
 absl::StatusOr<std::unique_ptr<Endpoint>> LocalTransport::Connect(const Address& address) {
   return internal::ConnectRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
+}
+
+std::unique_ptr<ServerWatch> LocalTransport::Watch(const Address& address) {
+  return internal::WatchRendezvous(address, internal::Names::kAllowed);
 }
 
 }  // namespace nearcall

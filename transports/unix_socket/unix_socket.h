@@ -27,6 +27,7 @@ class UnixTransport final : public Transport {
   absl::string_view scheme() const override { return "unix"; }
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) override;
   absl::StatusOr<std::unique_ptr<Endpoint>> Connect(const Address& address) override;
+  std::unique_ptr<ServerWatch> Watch(const Address& address) override;
 };
 
 class LocalTransport final : public Transport {
@@ -34,6 +35,7 @@ class LocalTransport final : public Transport {
   absl::string_view scheme() const override { return "local"; }
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) override;
   absl::StatusOr<std::unique_ptr<Endpoint>> Connect(const Address& address) override;
+  std::unique_ptr<ServerWatch> Watch(const Address& address) override;
 };
 
 }  // namespace nearcall
