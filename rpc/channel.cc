@@ -6,10 +6,13 @@
 
 #include "nearcall/rpc/runtime/channel_access.h"
 #include "nearcall/rpc/runtime/channel_core.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
 #include "nearcall/rpc/runtime/process.h"
 #include "nearcall/rpc/transports.h"
 
 namespace nearcall {
+
+using internal::ForkGuard;
 
 Channel::Channel(std::shared_ptr<internal::ChannelCore> core) : core_(std::move(core)) {}
 Channel::Channel(const Channel&) = default;
@@ -18,10 +21,14 @@ Channel& Channel::operator=(const Channel&) = default;
 Channel& Channel::operator=(Channel&&) noexcept = default;
 Channel::~Channel() = default;
 
-bool Channel::WaitForConnected(absl::Duration timeout) { return core_->WaitForConnected(timeout); }
-std::string Channel::transport() const { return core_->transport(); }
+bool Channel::WaitForConnected(absl::Duration timeout) {
+  return !ForkGuard::Forked() && core_->WaitForConnected(timeout);
+}
+std::string Channel::transport() const { return ForkGuard::Forked() ? "" : core_->transport(); }
 
 absl::StatusOr<Channel> Connect(absl::string_view text, const ChannelOptions& options) {
+  if (ForkGuard::Forked()) return ForkGuard::Error();
+  ForkGuard::Install();
   absl::StatusOr<Address> address = internal::ParseKnownAddress(text, internal::ChannelAccess::transports(options));
   if (!address.ok()) return address.status();
   absl::StatusOr<std::shared_ptr<Transport>> transport =
@@ -30,7 +37,7 @@ absl::StatusOr<Channel> Connect(absl::string_view text, const ChannelOptions& op
   const std::shared_ptr<internal::Pool>& pool = internal::Process::Get().io_pool();
   if (!pool->status().ok()) return pool->status();
   return internal::ChannelAccess::Make(
-      std::make_shared<internal::ChannelCore>(*std::move(address), *std::move(transport), pool, options));
+      internal::MakeParents<internal::ChannelCore>(*std::move(address), *std::move(transport), pool, options));
 }
 
 }  // namespace nearcall

@@ -24,6 +24,7 @@
 
 namespace nearcall {
 
+class Executor;
 class Transport;
 
 namespace internal {
@@ -50,12 +51,29 @@ class ChannelOptions {
     return *this;
   }
 
+  // Where callbacks and coroutines run (executor.h). Default: the library's one I/O thread.
+  ChannelOptions& set_executor(std::shared_ptr<Executor> executor) {
+    executor_ = std::move(executor);
+    return *this;
+  }
+  // While calls are under way and nothing has come for `time`, the server is asked for a sign of life; without one
+  // within `timeout` the connection is closed and its calls end with UNAVAILABLE. For a server that is stopped
+  // (SIGSTOP, a debugger) or hangs: a dead one is seen without it. Default: off, calls wait until their deadline.
+  ChannelOptions& set_keepalive(absl::Duration time, absl::Duration timeout) {
+    keepalive_time_ = time;
+    keepalive_timeout_ = timeout;
+    return *this;
+  }
+
  private:
   friend class internal::ChannelCore;
   friend struct internal::ChannelAccess;
   size_t max_receive_message_size_ = size_t{4} << 20;
   size_t max_pending_bytes_ = size_t{1} << 30;
   std::vector<std::shared_ptr<Transport>> transports_;
+  std::shared_ptr<Executor> executor_;
+  absl::Duration keepalive_time_ = absl::InfiniteDuration();
+  absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
 };
 
 class Channel {

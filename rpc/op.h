@@ -50,6 +50,7 @@ class [[nodiscard]] Op {
   // Blocks; legal everywhere, in handlers and callbacks too.
   R Wait() {
     if (std::exchange(consumed_, true)) return Consumed();
+    if (state_->orphaned()) return Failed(internal::ForkGuard::Error());
     state_->Wait();
     return Take();
   }
@@ -60,16 +61,21 @@ class [[nodiscard]] Op {
       std::move(callback)(Consumed());
       return;
     }
+    if (state_->orphaned()) {
+      internal::RunInForkedChild(
+          [callback = std::move(callback)]() mutable { std::move(callback)(Failed(internal::ForkGuard::Error())); });
+      return;
+    }
     using Completion = internal::ThenCompletion<R>;
     static_assert(sizeof(Completion) <= internal::OpState::kCompletionSize);
     state_->Subscribe(::new (state_->completion_space()) Completion(state_, take_, std::move(callback)), false);
   }
 
   void Cancel() {
-    if (state_ != nullptr) state_->Cancel();
+    if (state_ != nullptr && !state_->orphaned()) state_->Cancel();
   }
 
-  bool await_ready() const noexcept { return consumed_ || state_->Ready(); }
+  bool await_ready() const noexcept { return consumed_ || state_->orphaned() || state_->Ready(); }
   // Out of line: where a compiler inlines it, its temporaries may land in the coroutine's frame, which another thread
   // may already be running, or have destroyed (seen with Clang 16).
   __attribute__((noinline)) bool await_suspend(std::coroutine_handle<> waiting) {
@@ -81,6 +87,7 @@ class [[nodiscard]] Op {
   }
   R await_resume() {
     if (std::exchange(consumed_, true)) return Consumed();
+    if (state_->orphaned()) return Failed(internal::ForkGuard::Error());
     return Take();
   }
 
@@ -94,17 +101,20 @@ class [[nodiscard]] Op {
     return result;
   }
   static R Consumed() {
+    return Failed(
+        absl::FailedPreconditionError("this Op was consumed before: Wait(), Then() and co_await take its result once"));
+  }
+  static R Failed(absl::Status why) {
     if constexpr (std::is_same_v<R, bool>) {
       return false;
     } else if constexpr (std::is_constructible_v<R, absl::Status>) {
-      return R(absl::FailedPreconditionError(
-          "this Op was consumed before: Wait(), Then() and co_await take its result once"));
+      return R(std::move(why));
     } else {
       return R();
     }
   }
   void Drop() {
-    if (state_ == nullptr) return;
+    if (state_ == nullptr || state_->orphaned()) return;
     if (!consumed_) state_->Abandon();
     std::exchange(state_, nullptr)->Unref();
   }

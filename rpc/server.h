@@ -49,12 +49,21 @@ class ServerOptions {
     transports_.push_back(std::move(transport));
     return *this;
   }
+  // As ChannelOptions::set_keepalive(), for clients that are stopped or hang while calls of theirs are served: those
+  // are cancelled. Default: off.
+  ServerOptions& set_keepalive(absl::Duration time, absl::Duration timeout) {
+    keepalive_time_ = time;
+    keepalive_timeout_ = timeout;
+    return *this;
+  }
 
  private:
   friend class internal::ServerCore;
   size_t max_receive_message_size_ = size_t{4} << 20;
   int threads_ = 0;
   std::vector<std::shared_ptr<Transport>> transports_;
+  absl::Duration keepalive_time_ = absl::InfiniteDuration();
+  absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
 };
 
 class Server {

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/deadline.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
+#include "nearcall/rpc/runtime/process.h"
 
 namespace nearcall::internal {
 namespace {
@@ -46,7 +48,7 @@ ChannelCore::ChannelCore(Address address, std::shared_ptr<Transport> transport, 
       transport_(std::move(transport)),
       pool_(std::move(pool)),
       options_(std::move(options)),
-      callbacks_(std::make_shared<Strand>(pool_)) {}
+      callbacks_(std::make_shared<Strand>(pool_, options_.executor_)) {}
 
 ChannelCore::~ChannelCore() {
   DropWatchLocked();
@@ -61,10 +63,13 @@ std::shared_ptr<Connection> ChannelCore::MakeConnection() const {
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.max_pending_bytes = options_.max_pending_bytes_;
   options.session.now_ns = MonotonicNanos();
-  return std::make_shared<Connection>(std::move(options));
+  options.keepalive_ns = Nanos(options_.keepalive_time_);
+  options.keepalive_timeout_ns = Nanos(options_.keepalive_timeout_);
+  return MakeParents<Connection>(std::move(options));
 }
 
 std::shared_ptr<Connection> ChannelCore::NoConnection() {
+  if (ForkGuard::Forked()) return MakeConnection();  // the lock may be held for ever
   std::lock_guard<std::mutex> lock(mutex_);
   if (no_connection_ == nullptr) no_connection_ = MakeConnection();
   return no_connection_;
@@ -181,6 +186,7 @@ void ChannelCore::TryAgain() {
 }
 
 ClientCall* ChannelCore::NewCall(std::shared_ptr<Connection>* open) {
+  if (ForkGuard::Forked()) return new ClientCall;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (open_ && !opening_ && connection_->usable()) *open = connection_;
@@ -194,8 +200,17 @@ ClientCall* ChannelCore::NewCall(std::shared_ptr<Connection>* open) {
   return new ClientCall;
 }
 
+void ChannelCore::PostCallback(Runnable* run) {
+  if (ForkGuard::Forked()) {
+    Process::Get().io_pool()->Post(run);
+  } else {
+    callbacks_->Post(run);
+  }
+}
+
 void ChannelCore::Recycle(ClientCall* call) {
   call->Reset();
+  if (ForkGuard::Forked()) return delete call;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (free_count_ < kMaxFree) {

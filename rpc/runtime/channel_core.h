@@ -58,7 +58,7 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
   // And the connection in use, if there is one that is open: what Acquire() would give.
   ClientCall* NewCall(std::shared_ptr<Connection>* open);
   void Recycle(ClientCall* call);
-  void PostCallback(Runnable* run) { callbacks_->Post(run); }
+  void PostCallback(Runnable* run);
 
   bool WaitForConnected(absl::Duration timeout);
   std::string transport();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/call_options_access.h"
 #include "nearcall/rpc/runtime/channel_core.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
 #include "nearcall/rpc/wire/blocks.h"
 #include "nearcall/rpc/wire/copy.h"
 
@@ -82,6 +83,10 @@ bool ClientCall::Prepare(const MethodInfo& method, const Message* request, const
 void ClientCall::Start(const std::shared_ptr<ChannelCore>& channel, std::shared_ptr<Connection> open,
                        const MethodInfo& method, const Message* request, const CallOptions& options) {
   channel_ = channel;
+  if (ForkGuard::Forked()) {
+    connection_ = channel_->NoConnection();
+    return FinishLocked(ForkGuard::Error());  // nobody else knows the call
+  }
   if (!Prepare(method, request, options)) {
     connection_ = channel_->NoConnection();
     FinishLocked(status_);  // nobody else knows the call yet
@@ -133,6 +138,7 @@ bool ClientCall::SendTo(std::shared_ptr<Connection> to, absl::Status* why) {
   }
   connection_ = std::move(to);
   session_call_ = connection->session().NewCall(static_cast<CallOwner*>(this));
+  connection->WatchPeerLocked();
   Ref();  // the session's
   if (absl::Status status = SendLocked(*connection); !status.ok()) {
     FinishLocked(status);
@@ -360,6 +366,7 @@ void ClientCall::Taken() {
 }
 
 void ClientCall::EndWith(const absl::Status& status) {
+  if (orphaned()) return;
   std::lock_guard<std::mutex> bind(bind_mutex_);
   if (!cancelled_) {
     cancelled_ = true;
@@ -392,6 +399,7 @@ void ClientCall::OnTimer() {
 void ClientCall::PostCompletion(Runnable* run) { channel_->PostCallback(run); }
 
 void ClientCall::DropUnread() {
+  if (ForkGuard::Forked()) return;  // there is nothing to read
   {
     std::lock_guard<std::mutex> lock(connection_->mutex());
     drop_unread_ = true;
@@ -402,6 +410,7 @@ void ClientCall::DropUnread() {
 }
 
 const Metadata& ClientCall::WaitForInitialMetadata() {
+  if (orphaned()) return initial_;
   std::unique_lock<std::mutex> lock(connection_->mutex());
   Waiter waiter;
   while (!initial_received_ && !over_ && !retry_) {

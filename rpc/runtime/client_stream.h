@@ -82,7 +82,7 @@ class ClientStream {
     return call_;
   }
   void Drop() {
-    if (call_ == nullptr) return;
+    if (call_ == nullptr || call_->orphaned()) return;
     if (!ends_) call_->Cancel();  // else whoever has the end decides
     std::exchange(call_, nullptr)->Unref();
   }

@@ -212,6 +212,7 @@ void Connection::OnSendReady() {
 
 // A frame that was borrowed. What it gives is to be run, with the frame held if there is a batch.
 Runnable* Connection::ConsumeLocked(const Frame& frame, Batch* batch) {
+  ++frames_;
   SessionEvent event = session_.Consume(frame.bytes, hello_due_ ? MonotonicNanos() : 0);
   dispatching_ = true;
   Runnable* const run = DispatchLocked(event, batch);
@@ -243,7 +244,10 @@ Runnable* Connection::DispatchLocked(SessionEvent& event, Batch* batch) {
       });
       return nullptr;
     case Type::kCall:
-      if (options_.host != nullptr) return options_.host->OnNewCall(*this, event, batch);
+      if (options_.host != nullptr) {
+        WatchPeerLocked();
+        return options_.host->OnNewCall(*this, event, batch);
+      }
       CloseLocked(absl::InternalError("the server began a call, and nothing is served here"));
       return nullptr;
     case Type::kDrain:

@@ -71,7 +71,9 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
     std::shared_ptr<Pool> pool;
     SessionOptions session;
     std::shared_ptr<Host> host;
-    std::shared_ptr<const Peer> peer;  // for the calls that come in
+    std::shared_ptr<const Peer> peer;    // for the calls that come in
+    int64_t keepalive_ns = kNoDeadline;  // without a frame while calls are under way; then a ping
+    int64_t keepalive_timeout_ns = kNoDeadline;
   };
 
   explicit Connection(Options options);
@@ -122,6 +124,11 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   // Ends those calls for which `fails` says so, as lost and not started.
   void FailCalls(const absl::Status& why, absl::FunctionRef<bool(CallOwner*)> fails);
 
+  // A call is under way: whether the peer lives is looked after (connection_watch.cc), if that was asked for.
+  void WatchPeerLocked() {
+    if (options_.keepalive_ns != kNoDeadline) StartWatchingLocked();
+  }
+
   // Reads what has come while nobody was reading: whether the peer is still there.
   void LookIfIdle();
 
@@ -142,6 +149,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
  private:
   class PollSource;
   class Resume;
+  class PeerWatch;
   enum class Role { kIdle, kAttended, kHeld };
   enum class SendWatch { kNone, kWaiter, kPool };
   enum Tag : uint32_t { kReceiveTag, kSendTag, kDeathTag };
@@ -171,6 +179,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   bool Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns);
   void WatchSendLocked();
   void WatchDeathLocked();
+  void StartWatchingLocked();
   absl::Status DescribeLocked(const absl::Status& status) const;
 
   const Options options_;
@@ -208,6 +217,8 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   bool hello_stuck_ = false;  // of a serving side: nothing is read before it is out
   SendWatch send_watch_ = SendWatch::kNone;
 
+  uint64_t frames_ = 0;  // consumed
+  std::shared_ptr<PeerWatch> peer_watch_;
   std::shared_ptr<Pool::Source> source_;
   std::unique_ptr<Resume> resume_;
   std::array<int64_t, 3> receive_keys_{-1, -1, -1};

@@ -21,6 +21,8 @@ inline int64_t DeadlineAfter(absl::Duration timeout) {
   return wait >= kNoDeadline - now ? kNoDeadline : now + wait;
 }
 
+inline int64_t Nanos(absl::Duration time) { return std::max<int64_t>(absl::ToInt64Nanoseconds(time), 0); }  // saturates
+
 inline absl::Duration TimeLeft(int64_t deadline_ns) {
   if (deadline_ns == kNoDeadline) return absl::InfiniteDuration();
   return std::max(absl::ZeroDuration(), absl::Nanoseconds(deadline_ns - MonotonicNanos()));

@@ -1,10 +1,12 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 #include "nearcall/rpc/runtime/message_stream.h"
-#include "nearcall/rpc/wire/copy.h"
 
 #include <cstring>
 #include <utility>
+
+#include "nearcall/rpc/runtime/fork_guard.h"
+#include "nearcall/rpc/wire/copy.h"
 
 namespace nearcall::internal {
 namespace {
@@ -43,6 +45,7 @@ bool MessageStream::TakeLocked(Bytes* message) {
 }
 
 bool MessageStream::Read(Bytes* message) {
+  if (ForkGuard::Forked()) return false;
   Connection& connection = call_->connection();
   std::unique_lock<std::mutex> lock(connection.mutex());
   Waiter waiter;
@@ -66,7 +69,8 @@ bool MessageStream::ReadNow(Bytes* message) {
   return TakeLocked(message);
 }
 
-StreamOp* MessageStream::StartRead() {
+OpState* MessageStream::StartRead() {
+  if (ForkGuard::Forked()) return NewOrphan();
   auto* op = new StreamOp(this, true);
   std::lock_guard<std::mutex> lock(call_->connection().mutex());
   op->Ref();
@@ -126,6 +130,7 @@ void MessageStream::ClearInboxLocked() {
 // ---- writing
 
 bool MessageStream::Write(const Message& message) {
+  if (ForkGuard::Forked()) return false;
   const size_t size = MessageSize(message);
   Connection& connection = call_->connection();
   std::unique_lock<std::mutex> lock(connection.mutex());
@@ -164,6 +169,7 @@ bool MessageStream::Write(const Message& message) {
 }
 
 bool MessageStream::HalfClose() {
+  if (ForkGuard::Forked()) return false;
   Connection& connection = call_->connection();
   std::lock_guard<std::mutex> lock(connection.mutex());
   SessionCall* call = call_->session_call();
@@ -179,7 +185,8 @@ bool MessageStream::HalfClose() {
   return true;
 }
 
-StreamOp* MessageStream::StartWrite(const Message& message) {
+OpState* MessageStream::StartWrite(const Message& message) {
+  if (ForkGuard::Forked()) return NewOrphan();
   auto* op = new StreamOp(this, false);
   const size_t size = MessageSize(message);
   std::unique_ptr<Unit> unit;

@@ -52,8 +52,8 @@ class MessageStream {
   bool HalfClose();
   bool ReadNow(Bytes* message);  // what is there already
   // Asynchronous: the op, with one reference for the caller.
-  StreamOp* StartRead();
-  StreamOp* StartWrite(const Message& message);
+  OpState* StartRead();
+  OpState* StartWrite(const Message& message);
 
   void OnMessageLocked(SessionEvent& event);
   void OnReadEndLocked();   // no more messages will come; what is in the inbox is still read

@@ -10,10 +10,12 @@
 #include <atomic>
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
 #include "nearcall/rpc/runtime/runnable.h"
 
 namespace nearcall::internal {
@@ -38,16 +40,23 @@ class OpState {
   static constexpr size_t kCompletionSize = 96;
   void* completion_space() { return completion_; }
 
+  // It was made before this process was forked: it is the parent's, and nothing of it may be called.
+  bool orphaned() const { return generation_ != ForkGuard::generation(); }
+
  protected:
   OpState() = default;
+  explicit OpState(uint32_t generation) : generation_(generation) {}
   virtual ~OpState() = default;
   virtual void Destroy() { delete this; }
   void Revive() { references_.store(1, std::memory_order_relaxed); }
 
  private:
   std::atomic<int> references_{1};
+  const uint32_t generation_ = ForkGuard::generation();
   alignas(std::max_align_t) char completion_[kCompletionSize];
 };
+
+OpState* NewOrphan();  // for a forked child: of no generation
 
 // The completion of a Then(): takes the result and hands it to the callback.
 template <class R>

@@ -248,7 +248,7 @@ void Pool::Unpin() {
 }
 
 BlockingScope::BlockingScope() : pool_(nullptr) {
-  Worker* const worker = Worker::Current();
+  Worker* const worker = Worker::Current();  // null also in a child that one of the library's threads has forked
   if (worker == nullptr) return;
   worker->Settle();
   pool_ = &worker->pool();

@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::array<int, 2> kSignals = {SIGINT, SIGTERM};
 std::atomic<int> signal_fd{-1};  // for the handler; the Process owns it
+std::atomic<Process*> the_process{nullptr};
 
 extern "C" void NearcallSignal(int) {
   const int saved = errno;
@@ -32,9 +33,26 @@ class Process::SignalSource final : public Pool::Source {
   void OnReady(uint32_t) override { Get().OnSignal(); }
 };
 
+// Never destroyed: other threads may use it while the process exits. No function-local static: a fork() while another
+// thread makes it would leave it locked in the child.
 Process& Process::Get() {
-  static Process* const process = new Process;  // never destroyed: other threads may use it while the process exits
+  Process* process = the_process.load(std::memory_order_acquire);
+  if (process != nullptr) return *process;
+  auto* const made = new Process;
+  if (the_process.compare_exchange_strong(process, made, std::memory_order_acq_rel)) return *made;
+  delete made;
   return *process;
+}
+
+void Process::ForgetInForkedChild() {
+  the_process.store(nullptr, std::memory_order_relaxed);
+  signal_fd.store(-1, std::memory_order_relaxed);
+  for (const int number : kSignals) {  // the parent's descriptor must not hear of the child's signals
+    struct sigaction action {};
+    if (::sigaction(number, nullptr, &action) != 0 || action.sa_handler != &NearcallSignal) continue;
+    action.sa_handler = SIG_DFL;
+    ::sigaction(number, &action, nullptr);
+  }
 }
 
 Process::Process() : io_pool_(std::make_shared<Pool>(PoolOptions{.name = "nearcall-io", .threads = 1})) {}

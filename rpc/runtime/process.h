@@ -25,6 +25,8 @@ class ServerCore;
 class Process {
  public:
   static Process& Get();
+  // In a forked child, in its fork handler: the parent's is left alone, signals have their default action again.
+  static void ForgetInForkedChild();
 
   const std::shared_ptr<Pool>& io_pool() const { return io_pool_; }  // one thread, started at first need
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/blocking.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
 #include "nearcall/rpc/runtime/server_core.h"
 #include "nearcall/rpc/wire/blocks.h"
 
@@ -191,6 +192,7 @@ void ServerCall::SendStatusLocked(absl::Status status, const Message* reply, siz
 }
 
 void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) {
+  if (ForkGuard::Forked()) return;  // the parent answers
   size_t size = 0;
   Bytes serialized;
   if (reply != nullptr) {
@@ -321,6 +323,7 @@ void ServerCall::OnTimer() {
 }
 
 void ServerCall::OnCancel(absl::AnyInvocable<void() &&> callback) {
+  if (ForkGuard::Forked()) return;
   {
     std::lock_guard<std::mutex> lock(connection_->mutex());
     if (finished_) return;
@@ -334,6 +337,7 @@ void ServerCall::OnCancel(absl::AnyInvocable<void() &&> callback) {
 }
 
 void ServerCall::FailCall(const absl::Status& status) {
+  if (ForkGuard::Forked()) return;
   std::lock_guard<std::mutex> lock(connection_->mutex());
   if (failed_.ok()) failed_ = status;
   stream_.ClearInboxLocked();
@@ -356,6 +360,7 @@ const Metadata& ServerCall::metadata() {
 }
 
 std::shared_ptr<CallScope> ServerCall::scope() {
+  if (ForkGuard::Forked()) return nullptr;
   std::shared_ptr<CallScope> scope;
   {
     std::lock_guard<std::mutex> lock(scope_mutex_);
@@ -369,6 +374,7 @@ std::shared_ptr<CallScope> ServerCall::scope() {
 // ---- the stock
 
 void ServerCall::Destroy() {
+  if (ForkGuard::Forked()) return;
   const std::shared_ptr<Connection> connection = std::move(connection_);  // it keeps the server's core
   Reset();
   static_cast<ServerCore*>(connection->host())->Recycle(this);

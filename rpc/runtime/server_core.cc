@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "nearcall/rpc/runtime/deadline.h"
+#include "nearcall/rpc/runtime/fork_guard.h"
 #include "nearcall/rpc/transports.h"
 
 namespace nearcall::internal {
@@ -162,7 +163,9 @@ void ServerCore::Accepted(std::unique_ptr<Endpoint> endpoint, const std::string&
   options.peer = std::move(peer);
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.now_ns = MonotonicNanos();
-  auto connection = std::make_shared<Connection>(std::move(options));
+  options.keepalive_ns = Nanos(options_.keepalive_time_);
+  options.keepalive_timeout_ns = Nanos(options_.keepalive_timeout_);
+  auto connection = MakeParents<Connection>(std::move(options));
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (state_ != State::kServing) return;

@@ -1,8 +1,8 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Strand: runs things one at a time, in order, on a pool: the executor of a channel's callbacks, or of one served
-// call's.
+// Strand: runs things one at a time, in order, on a pool or on an executor of the user's: a channel's callbacks, or one
+// served call's.
 //
 // Thread safety: all of it. Lifetime: shared; it keeps itself alive while it has work.
 #ifndef NEARCALL_RPC_RUNTIME_STRAND_H_
@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 
+#include "nearcall/rpc/executor.h"
 #include "nearcall/rpc/runtime/pool.h"
 #include "nearcall/rpc/runtime/runnable.h"
 
@@ -18,7 +19,8 @@ namespace nearcall::internal {
 
 class Strand final : public std::enable_shared_from_this<Strand>, private Runnable {
  public:
-  explicit Strand(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) {}
+  explicit Strand(std::shared_ptr<Pool> pool, std::shared_ptr<Executor> executor = nullptr)
+      : pool_(std::move(pool)), executor_(std::move(executor)) {}
 
   void Post(Runnable* runnable) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -31,7 +33,22 @@ class Strand final : public std::enable_shared_from_this<Strand>, private Runnab
  private:
   static constexpr int kTurn = 64;  // then others of the pool get theirs
 
+  // An executor is asked from here: Post() may be called under a lock of ours.
   void Run() override {
+    if (executor_ == nullptr) {
+      if (!RunTurn()) pool_->Post(this);
+    } else {
+      PostToExecutor();
+    }
+  }
+  void PostToExecutor() {
+    executor_->Post([strand = shared_from_this()] {
+      if (!strand->RunTurn()) strand->PostToExecutor();
+    });
+  }
+
+  // True: nothing is left.
+  bool RunTurn() {
     Turn turn(nullptr);  // what callbacks send is flushed at its end, or before one of them blocks
     Pool::UserCodeScope user_code;
     std::shared_ptr<Strand> self;  // let go of after the lock
@@ -43,20 +60,21 @@ class Strand final : public std::enable_shared_from_this<Strand>, private Runnab
         if (runnable == nullptr) {
           self = std::move(self_);
           self_ = nullptr;
-          return;
+          return true;
         }
       }
       if (turn.worker() != nullptr) turn.worker()->NextUserCode();
-      if (i == 1) pool_->Monitor();  // busy: from here on flushes are worth putting off
+      if (i == 1 && turn.worker() != nullptr) pool_->Monitor();  // busy: from here on flushes are worth putting off
       runnable->Run();
     }
-    pool_->Post(this);
+    return false;
   }
 
   const std::shared_ptr<Pool> pool_;
+  const std::shared_ptr<Executor> executor_;
   std::mutex mutex_;
   RunnableQueue queue_;
-  std::shared_ptr<Strand> self_;  // set while it stands in the pool's queue or runs
+  std::shared_ptr<Strand> self_;  // set while it stands in a queue or runs
 };
 
 }  // namespace nearcall::internal

@@ -19,6 +19,7 @@ Worker::Worker(Pool* pool) : pool_(pool) { current_worker = this; }
 Worker::~Worker() { current_worker = nullptr; }
 
 Worker* Worker::Current() { return current_worker; }
+void Worker::ForgetCurrent() { current_worker = nullptr; }
 
 // ---- what is owed
 
@@ -99,6 +100,7 @@ void Worker::EnterUserCode(bool keep_role) {
 }
 
 bool Worker::LeaveUserCode() {
+  if (generation_ != ForkGuard::generation()) ForkGuard::EndChild();
   pool_->UserCodeLeft();
   left_ns_ = MonotonicNanos();
   return where_.exchange(Where::kOutside) == Where::kUserCodeWithRole;

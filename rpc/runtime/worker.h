@@ -25,6 +25,8 @@
 #include <mutex>
 #include <utility>
 
+#include "nearcall/rpc/runtime/fork_guard.h"
+
 namespace nearcall::internal {
 
 class Pool;
@@ -46,7 +48,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  static Worker* Current();  // null: the thread is no pool's
+  static Worker* Current();     // null: the thread is no pool's
+  static void ForgetCurrent();  // in a forked child
   Pool& pool() const { return *pool_; }
 
   // ---- what is owed
@@ -66,7 +69,10 @@ class Worker {
   // `keep_role`: the turn's reader role is kept meanwhile; LeaveUserCode() says whether it still is.
   void EnterUserCode(bool keep_role);
   bool LeaveUserCode();
-  void NextUserCode() { entered_.store(entered_.load(std::memory_order_relaxed) + 1); }  // one piece after the other
+  void NextUserCode() {  // one piece after the other
+    if (generation_ != ForkGuard::generation()) ForkGuard::EndChild();
+    entered_.store(entered_.load(std::memory_order_relaxed) + 1);
+  }
   bool MayKeepRole();      // whether anybody would look after it
   bool was_short() const;  // of the last piece of user code
 
@@ -93,6 +99,7 @@ class Worker {
   void TakeFlushesLocked(Debt* debt);
 
   Pool* const pool_;
+  const uint32_t generation_ = ForkGuard::generation();
   bool in_turn_ = false;
   bool pinned_ = false;
   bool reading_flush_ = false;
