@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "nearcall/rpc/spin_mode.h"
 
 namespace nearcall {
 
@@ -56,6 +57,11 @@ class ChannelOptions {
     executor_ = std::move(executor);
     return *this;
   }
+  // How threads that wait on the channel's connections use the processor (spin_mode.h).
+  ChannelOptions& set_spin(SpinMode mode) {
+    spin_ = mode;
+    return *this;
+  }
   // While calls are under way and nothing has come for `time`, the server is asked for a sign of life; without one
   // within `timeout` the connection is closed and its calls end with UNAVAILABLE. For a server that is stopped
   // (SIGSTOP, a debugger) or hangs: a dead one is seen without it. Default: off, calls wait until their deadline.
@@ -72,6 +78,7 @@ class ChannelOptions {
   size_t max_pending_bytes_ = size_t{1} << 30;
   std::vector<std::shared_ptr<Transport>> transports_;
   std::shared_ptr<Executor> executor_;
+  SpinMode spin_ = SpinMode::kAdaptive;
   absl::Duration keepalive_time_ = absl::InfiniteDuration();
   absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
 };

@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "nearcall/rpc/service.h"
+#include "nearcall/rpc/spin_mode.h"
 
 namespace nearcall {
 
@@ -49,6 +50,11 @@ class ServerOptions {
     transports_.push_back(std::move(transport));
     return *this;
   }
+  // How threads that stay with a busy connection use the processor (spin_mode.h).
+  ServerOptions& set_spin(SpinMode mode) {
+    spin_ = mode;
+    return *this;
+  }
   // As ChannelOptions::set_keepalive(), for clients that are stopped or hang while calls of theirs are served: those
   // are cancelled. Default: off.
   ServerOptions& set_keepalive(absl::Duration time, absl::Duration timeout) {
@@ -62,6 +68,7 @@ class ServerOptions {
   size_t max_receive_message_size_ = size_t{4} << 20;
   int threads_ = 0;
   std::vector<std::shared_ptr<Transport>> transports_;
+  SpinMode spin_ = SpinMode::kAdaptive;
   absl::Duration keepalive_time_ = absl::InfiniteDuration();
   absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
 };

@@ -63,6 +63,7 @@ std::shared_ptr<Connection> ChannelCore::MakeConnection() const {
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.max_pending_bytes = options_.max_pending_bytes_;
   options.session.now_ns = MonotonicNanos();
+  options.spin = options_.spin_;
   options.keepalive_ns = Nanos(options_.keepalive_time_);
   options.keepalive_timeout_ns = Nanos(options_.keepalive_timeout_);
   return MakeParents<Connection>(std::move(options));

@@ -51,11 +51,15 @@ class Connection::Resume final : public Runnable {
 };
 
 Connection::Connection(Options options)
-    : options_(std::move(options)), session_(options_.session), resume_(std::make_unique<Resume>()) {}
+    : options_(std::move(options)),
+      session_(options_.session),
+      spinner_(options_.spin),
+      resume_(std::make_unique<Resume>()) {}
 
 void Connection::ResumeLater() { resume_->Post(shared_from_this()); }
 
 Connection::~Connection() {
+  if (peer_watch_ != nullptr) StopWatching();
   for (int64_t key : receive_keys_) {
     if (key >= 0) pool().Remove(key);
   }

@@ -33,6 +33,7 @@
 #include "nearcall/rpc/runtime/connection_parties.h"
 #include "nearcall/rpc/runtime/pool.h"
 #include "nearcall/rpc/runtime/runnable.h"
+#include "nearcall/rpc/runtime/spin.h"
 #include "nearcall/rpc/runtime/worker.h"
 #include "nearcall/rpc/session/session.h"
 #include "nearcall/rpc/session/session_call.h"
@@ -71,7 +72,8 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
     std::shared_ptr<Pool> pool;
     SessionOptions session;
     std::shared_ptr<Host> host;
-    std::shared_ptr<const Peer> peer;    // for the calls that come in
+    std::shared_ptr<const Peer> peer;  // for the calls that come in
+    SpinMode spin = SpinMode::kAdaptive;
     int64_t keepalive_ns = kNoDeadline;  // without a frame while calls are under way; then a ping
     int64_t keepalive_timeout_ns = kNoDeadline;
   };
@@ -161,7 +163,8 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   void OnSendReady();
   void ReadBatch();
   bool NoteHeat();
-  Io ReadFrames(Worker* worker, bool* role_held);
+  Io ReadFrames(Worker* worker, bool spin, int* frames, bool* role_held);
+  Io SpinForFrame(Frame* frame);
   Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
   void FailFromEndpointLocked();
@@ -174,12 +177,13 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   void EnqueueLocked(Waiter* waiter);
   void DequeueLocked(Waiter* waiter);
   void ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns);
-  void ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter);
+  void ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter, bool spin);
   bool SleepsBriefly(int64_t deadline_ns);
   bool Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns);
   void WatchSendLocked();
   void WatchDeathLocked();
   void StartWatchingLocked();
+  void StopWatching();
   absl::Status DescribeLocked(const absl::Status& status) const;
 
   const Options options_;
@@ -198,11 +202,13 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   Waiter* first_waiter_ = nullptr;
   Waiter* last_waiter_ = nullptr;
   Waiter* reading_waiter_ = nullptr;
-  bool dispatching_ = false;   // the lock's holder is the reader
-  int64_t last_batch_ns_ = 0;  // the reader's: when the pool last came to read
-  int heat_ = 0;               // how often in a row that was soon after the time before
-  int soon_ = 0;               // the reading waiter's: how many results in a row came soon
-  bool receiving_ = false;     // it sleeps in the receive call
+  bool dispatching_ = false;    // the lock's holder is the reader
+  int64_t last_batch_ns_ = 0;   // the reader's: when the pool last came to read
+  int heat_ = 0;                // how often in a row that was soon after the time before
+  int soon_ = 0;                // the reading waiter's: how many results in a row came soon
+  bool receiving_ = false;      // it sleeps in the receive call
+  Spinner spinner_;             // the reader's
+  int64_t waits_since_ns_ = 0;  // the reader's
   bool kept_frame_ = false;
   int unattended_ = 0;
   UniqueFd interrupt_;  // wakes the reading waiter

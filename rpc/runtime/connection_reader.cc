@@ -139,9 +139,10 @@ void Connection::ReleaseFrame(Batch* batch) {
 void Connection::ReadBatch() {
   Turn turn(this);
   const bool pinned = NoteHeat() && turn.worker() != nullptr && turn.worker()->Pin();
-  for (;;) {
+  for (bool spin = false;;) {
     bool role_held = true;
-    const Io io = ReadFrames(turn.worker(), &role_held);
+    int frames = 0;
+    const Io io = ReadFrames(turn.worker(), spin, &frames, &role_held);
     if (!role_held) return;
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -155,7 +156,11 @@ void Connection::ReadBatch() {
     }
     turn.worker()->PayFlushes();
     // When only the turn's frames are over it reads on: a pinned thread keeps nobody from the other connections.
-    if (io == Io::kWouldBlock && endpoint_->Wait(Side::kReceive, MonotonicNanos() + kPinNs) == Io::kWouldBlock) break;
+    if (io != Io::kWouldBlock) continue;
+    if (!std::exchange(spin, spinner_.Worth() && frames > 0)) waits_since_ns_ = MonotonicNanos();
+    if (spin) continue;
+    if (endpoint_->Wait(Side::kReceive, MonotonicNanos() + kPinNs) == Io::kWouldBlock) break;
+    spinner_.Note(MonotonicNanos() - waits_since_ns_);
   }
   std::lock_guard<std::mutex> lock(mutex_);
   PassRoleLocked();
@@ -171,10 +176,11 @@ bool Connection::NoteHeat() {
 }
 
 // kOk: the turn is over. kWouldBlock: no more is here.
-Io Connection::ReadFrames(Worker* worker, bool* role_held) {
-  for (int frames = 0; frames < kFramesPerTurn; ++frames) {
+Io Connection::ReadFrames(Worker* worker, bool spin, int* frames, bool* role_held) {
+  for (; *frames < kFramesPerTurn; ++*frames) {
     Frame frame;
-    if (const Io io = endpoint_->Borrow(&frame); io != Io::kOk) return io;
+    const Io io = spin && *frames == 0 ? SpinForFrame(&frame) : endpoint_->Borrow(&frame);
+    if (io != Io::kOk) return io;
     Batch batch;
     Runnable* run = nullptr;
     {

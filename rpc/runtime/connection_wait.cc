@@ -5,7 +5,8 @@
 //
 // Two ways to sleep. Where the last results came soon, in the receive call itself: one system call, which nobody but
 // the peer can wake, so another thread that completes the waiter sends a ping, whose answer does; should the peer not
-// answer, the call ends by itself after kBriefNs. Otherwise in ppoll on the medium and an eventfd.
+// answer, the call ends by itself after kBriefNs. Otherwise in ppoll on the medium and an eventfd. Before either, where
+// it pays, the thread looks again and again (spin.h).
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/runtime/blocking.h"
 #include "nearcall/rpc/runtime/connection.h"
+#include "nearcall/rpc/runtime/process.h"
 
 namespace nearcall::internal {
 namespace {
@@ -110,6 +112,14 @@ void Connection::CompleteLocked(Waiter* waiter) {
 
 void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns) {
   for (bool last_look = false;;) {
+    const bool spin = !last_look && spinner_.Worth();
+    if (spin) {
+      lock.unlock();
+      ReadWhatIsThere(lock, waiter, true);
+      if (waiter->done || closed_) return;
+    } else {
+      waits_since_ns_ = MonotonicNanos();
+    }
     const bool briefly = !last_look && SleepsBriefly(deadline_ns);
     receiving_ = briefly;
     if (briefly) LeaveEpollLocked();
@@ -117,18 +127,19 @@ void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waite
     if (briefly) {
       BlockingScope blocking;
       if (endpoint_->Wait(Side::kReceive, MonotonicNanos() + kBriefNs) == Io::kWouldBlock) soon_ = 0;
+      spinner_.Note(MonotonicNanos() - waits_since_ns_);
     }
-    ReadWhatIsThere(lock, waiter);
+    ReadWhatIsThere(lock, waiter, false);
     if (waiter->done || closed_ || last_look) return;
     if (!briefly) last_look = !Sleep(lock, deadline_ns);
   }
 }
 
 // Until the waiter is done or no more is there. Takes the lock.
-void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter) {
+void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter, bool spin) {
   for (;;) {
     Frame frame;
-    const Io io = endpoint_->Borrow(&frame);
+    const Io io = spin ? SpinForFrame(&frame) : endpoint_->Borrow(&frame);
     lock.lock();
     receiving_ = false;
     if (io == Io::kClosed) return FailFromEndpointLocked();
@@ -140,6 +151,23 @@ void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waite
     if (waiter->done || closed_) return;
     lock.unlock();
   }
+}
+
+// The next frame; kWouldBlock: none came soon.
+Io Connection::SpinForFrame(Frame* frame) {
+  Io io = endpoint_->Borrow(frame);
+  if (io != Io::kWouldBlock) return io;
+  waits_since_ns_ = MonotonicNanos();
+  if (!Process::Get().spin_room().Spare(waits_since_ns_)) return io;
+  const int64_t end_ns = waits_since_ns_ + spinner_.limit_ns();
+  int64_t now_ns;
+  do {
+    SpinPause();
+    io = endpoint_->Borrow(frame);
+    now_ns = MonotonicNanos();
+  } while (io == Io::kWouldBlock && now_ns < end_ns);
+  if (io != Io::kWouldBlock) spinner_.Note(now_ns - waits_since_ns_);
+  return io;
 }
 
 // Whether to sleep in the receive call.
@@ -186,7 +214,9 @@ bool Connection::Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns) 
     }
     const int ready = ::ppoll(fds.data(), count, deadline_ns == kNoDeadline ? nullptr : &left, nullptr);
     in_time = ready != 0;
-    soon_ = MonotonicNanos() - since_ns < kSoonNs ? soon_ + 1 : 0;
+    const int64_t now_ns = MonotonicNanos();
+    soon_ = now_ns - since_ns < kSoonNs ? soon_ + 1 : 0;
+    spinner_.Note(now_ns - waits_since_ns_);
     endpoint_->Disarm(Side::kReceive);
     if (fds[interrupt].revents != 0) {
       uint64_t value;

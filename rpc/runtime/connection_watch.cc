@@ -31,6 +31,10 @@ class Connection::PeerWatch final : public Pool::Timer, public std::enable_share
     After(*connection, connection->options_.keepalive_ns);
   }
 
+  void Stop(Pool& pool) {
+    if (pool.Cancel(this)) kept_ = nullptr;  // else it runs right now, and finds the connection gone
+  }
+
   void OnTimer() override {
     const std::shared_ptr<PeerWatch> self = kept_;
     const std::shared_ptr<Connection> connection = connection_.lock();
@@ -94,5 +98,7 @@ void Connection::StartWatchingLocked() {
   if (peer_watch_ == nullptr) peer_watch_ = std::make_shared<PeerWatch>();
   peer_watch_->StartLocked(shared_from_this());
 }
+
+void Connection::StopWatching() { peer_watch_->Stop(pool()); }
 
 }  // namespace nearcall::internal

@@ -57,6 +57,11 @@ void Process::ForgetInForkedChild() {
 
 Process::Process() : io_pool_(std::make_shared<Pool>(PoolOptions{.name = "nearcall-io", .threads = 1})) {}
 
+SpinRoom& Process::spin_room() {
+  std::call_once(spin_room_made_, [this] { spin_room_.emplace(); });
+  return *spin_room_;
+}
+
 void Process::AddSignalled(const std::shared_ptr<ServerCore>& server) {
   std::lock_guard<std::mutex> lock(mutex_);
   signalled_.push_back(server);

@@ -13,9 +13,11 @@
 #include <array>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "nearcall/rpc/runtime/pool.h"
+#include "nearcall/rpc/runtime/spin.h"
 #include "nearcall/transports/api/unique_fd.h"
 
 namespace nearcall::internal {
@@ -30,6 +32,8 @@ class Process {
 
   const std::shared_ptr<Pool>& io_pool() const { return io_pool_; }  // one thread, started at first need
 
+  SpinRoom& spin_room();  // made at first need
+
   // SIGINT and SIGTERM call the server's OnSignal() from the first Add on, if their action was the default one; the
   // default action is back after the last Remove.
   void AddSignalled(const std::shared_ptr<ServerCore>& server);
@@ -42,6 +46,8 @@ class Process {
   void OnSignal();
 
   const std::shared_ptr<Pool> io_pool_;
+  std::once_flag spin_room_made_;
+  std::optional<SpinRoom> spin_room_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<ServerCore>> signalled_;
   UniqueFd signal_fd_;

@@ -163,6 +163,7 @@ void ServerCore::Accepted(std::unique_ptr<Endpoint> endpoint, const std::string&
   options.peer = std::move(peer);
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.now_ns = MonotonicNanos();
+  options.spin = options_.spin_;
   options.keepalive_ns = Nanos(options_.keepalive_time_);
   options.keepalive_timeout_ns = Nanos(options_.keepalive_timeout_);
   auto connection = MakeParents<Connection>(std::move(options));
