@@ -24,6 +24,7 @@
 
 namespace nearcall {
 
+class ClientInterceptor;
 class Transport;
 
 namespace internal {
@@ -49,6 +50,12 @@ class ChannelOptions {
     transports_.push_back(std::move(transport));
     return *this;
   }
+  // Sees every call of the channel (interceptor.h). Several run in the order in which they were added; a null one is
+  // left out.
+  ChannelOptions& add_interceptor(std::shared_ptr<ClientInterceptor> interceptor) {
+    if (interceptor != nullptr) interceptors_.push_back(std::move(interceptor));
+    return *this;
+  }
 
  private:
   friend class internal::ChannelCore;
@@ -56,6 +63,7 @@ class ChannelOptions {
   size_t max_receive_message_size_ = size_t{4} << 20;
   size_t max_pending_bytes_ = size_t{1} << 30;
   std::vector<std::shared_ptr<Transport>> transports_;
+  std::vector<std::shared_ptr<ClientInterceptor>> interceptors_;
 };
 
 class Channel {

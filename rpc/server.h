@@ -26,6 +26,7 @@
 
 namespace nearcall {
 
+class ServerInterceptor;
 class Transport;
 
 namespace internal {
@@ -49,12 +50,19 @@ class ServerOptions {
     transports_.push_back(std::move(transport));
     return *this;
   }
+  // Sees every call of the server, before its handler (interceptor.h). Several run in the order in which they were
+  // added; a null one is left out.
+  ServerOptions& add_interceptor(std::shared_ptr<ServerInterceptor> interceptor) {
+    if (interceptor != nullptr) interceptors_.push_back(std::move(interceptor));
+    return *this;
+  }
 
  private:
   friend class internal::ServerCore;
   size_t max_receive_message_size_ = size_t{4} << 20;
   int threads_ = 0;
   std::vector<std::shared_ptr<Transport>> transports_;
+  std::vector<std::shared_ptr<ServerInterceptor>> interceptors_;
 };
 
 class Server {
