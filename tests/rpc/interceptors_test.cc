@@ -416,8 +416,16 @@ TEST_P(InterceptorsTest, ACallThatIsDroppedAfterItsEnd) {
                           "reply 8", "end OK", "end OK"));
 }
 
+TEST_P(InterceptorsTest, AStreamThatIsFinishedTwice) {
+  Begin();
+  auto stream = stub().Output(Number(1));
+  EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  { Op<absl::Status> dropped = stream.Finished(); }
+  EXPECT_THAT(client_events_.Take(), ElementsAre("start /rpctest.Probe/Output", "request 1", "end OK"));
+}
+
 TEST_P(InterceptorsTest, WithoutAServerAndWithoutAChannel) {
-  called_->places.end = [](const absl::Status&, const Metadata&) {};
   client_options_.add_interceptor(called_);
   for (const Form form : kForms) {
     for (const Kind kind : kKinds) {
