@@ -26,6 +26,7 @@
 namespace nearcall {
 
 class Executor;
+class ClientInterceptor;
 class Transport;
 
 namespace internal {
@@ -49,6 +50,12 @@ class ChannelOptions {
   // One's own transport, found by its scheme; it goes before a built-in one of the same scheme.
   ChannelOptions& add_transport(std::shared_ptr<Transport> transport) {
     transports_.push_back(std::move(transport));
+    return *this;
+  }
+  // Sees every call of the channel (interceptor.h). Several run in the order in which they were added; a null one is
+  // left out.
+  ChannelOptions& add_interceptor(std::shared_ptr<ClientInterceptor> interceptor) {
+    if (interceptor != nullptr) interceptors_.push_back(std::move(interceptor));
     return *this;
   }
 
@@ -81,6 +88,7 @@ class ChannelOptions {
   SpinMode spin_ = SpinMode::kAdaptive;
   absl::Duration keepalive_time_ = absl::InfiniteDuration();
   absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
+  std::vector<std::shared_ptr<ClientInterceptor>> interceptors_;
 };
 
 class Channel {

@@ -10,6 +10,7 @@
 #include "nearcall/rpc/client_streams.h"  // IWYU pragma: export
 #include "nearcall/rpc/executor.h"        // IWYU pragma: export
 #include "nearcall/rpc/exit_with.h"       // IWYU pragma: export
+#include "nearcall/rpc/interceptor.h"     // IWYU pragma: export
 #include "nearcall/rpc/metadata.h"        // IWYU pragma: export
 #include "nearcall/rpc/op.h"              // IWYU pragma: export
 #include "nearcall/rpc/responder.h"       // IWYU pragma: export

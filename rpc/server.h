@@ -27,6 +27,7 @@
 
 namespace nearcall {
 
+class ServerInterceptor;
 class Transport;
 
 namespace internal {
@@ -62,6 +63,12 @@ class ServerOptions {
     keepalive_timeout_ = timeout;
     return *this;
   }
+  // Sees every call of the server, before its handler (interceptor.h). Several run in the order in which they were
+  // added; a null one is left out.
+  ServerOptions& add_interceptor(std::shared_ptr<ServerInterceptor> interceptor) {
+    if (interceptor != nullptr) interceptors_.push_back(std::move(interceptor));
+    return *this;
+  }
 
  private:
   friend class internal::ServerCore;
@@ -71,6 +78,7 @@ class ServerOptions {
   SpinMode spin_ = SpinMode::kAdaptive;
   absl::Duration keepalive_time_ = absl::InfiniteDuration();
   absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
+  std::vector<std::shared_ptr<ServerInterceptor>> interceptors_;
 };
 
 class Server {

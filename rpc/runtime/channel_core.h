@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "nearcall/rpc/channel.h"
@@ -34,6 +35,7 @@ class ChannelCore final : public std::enable_shared_from_this<ChannelCore>, priv
   ~ChannelCore() override;
 
   const std::string& address() const { return text_; }
+  const std::vector<std::shared_ptr<ClientInterceptor>>& interceptors() const { return options_.interceptors_; }
 
   // Says that somebody will wait on the connection that Acquire(true) gives: until then the timer can't know it.
   class Wanter {

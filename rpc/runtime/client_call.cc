@@ -45,22 +45,17 @@ bool ClientCall::Prepare(const MethodInfo& method, const Message* request, const
   deadline_ns_ = CallOptionsAccess::deadline_ns(options);
   wait_for_ready_ = CallOptionsAccess::wait_for_ready(options);
   response_metadata_ = CallOptionsAccess::response_metadata(options);
-  const Metadata& metadata = CallOptionsAccess::metadata(options);
   scope_ = CallOptionsAccess::parent(options);
   if (scope_ == nullptr) scope_ = CurrentScope();
   if (scope_ != nullptr) deadline_ns_ = std::min(deadline_ns_, scope_->deadline_ns());
   has_request_ = request != nullptr;
-  if (!metadata.status().ok()) {
-    status_ = metadata.status();
-    return false;
-  }
-  if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
-    status_ = DeadlineStatus();
-    return false;
-  }
-  block_.clear();
-  AppendCall(method.path, deadline_ns_, metadata.entries(), &block_);
   request_ = {};
+  if (channel_->interceptors().empty()) {
+    status_ = PrepareBlock(CallOptionsAccess::metadata(options));
+  } else {
+    status_ = PrepareIntercepted(request, CallOptionsAccess::metadata(options));
+  }
+  if (!status_.ok()) return false;
   if (request == nullptr) return true;
   const size_t size = MessageSize(*request);
   if (size > kMaxMessage) {
@@ -80,10 +75,28 @@ bool ClientCall::Prepare(const MethodInfo& method, const Message* request, const
   return true;
 }
 
+absl::Status ClientCall::PrepareBlock(const Metadata& metadata) {
+  if (!metadata.status().ok()) return metadata.status();
+  if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) return DeadlineStatus();
+  block_.clear();
+  AppendCall(method_->path, deadline_ns_, metadata.entries(), &block_);
+  return absl::OkStatus();
+}
+
+// The hooks come first: they see calls that fail here, too.
+absl::Status ClientCall::PrepareIntercepted(const Message* request, Metadata metadata) {
+  OutgoingCall outgoing(method_->path, channel_->address(), deadline_ns_, &metadata);
+  absl::Status status = StartHooks(channel_->interceptors(), outgoing, &hooks_);
+  if (status.ok()) status = PrepareBlock(metadata);
+  if (status.ok() && hooks_ != nullptr && request != nullptr) status = hooks_->Sent(*request);
+  return status;
+}
+
 void ClientCall::Start(const std::shared_ptr<ChannelCore>& channel, std::shared_ptr<Connection> open,
                        const MethodInfo& method, const Message* request, const CallOptions& options) {
   channel_ = channel;
   if (ForkGuard::Forked()) {
+    method_ = &method;
     connection_ = channel_->NoConnection();
     return FinishLocked(ForkGuard::Error());  // nobody else knows the call
   }
@@ -358,6 +371,23 @@ bool ClientCall::ParseReply(Message* reply) {
   return false;
 }
 
+absl::Status ClientCall::TakeStatus() {
+  absl::Status status;
+  {
+    std::lock_guard<std::mutex> lock(connection_->mutex());  // a writer may refuse its message meanwhile
+    status = status_;
+  }
+  if (hooks_ != nullptr) hooks_->End(status, trailing_);
+  return status;
+}
+
+bool ClientCall::EndHooks(const Message* reply) {
+  Taken();  // a hook may want to read the same connection
+  if (reply != nullptr) status_ = hooks_->Received(*reply);
+  hooks_->End(status_, trailing_);
+  return status_.ok();
+}
+
 void ClientCall::Taken() {
   if (!holding_frame_) return;
   holding_frame_ = false;
@@ -376,6 +406,19 @@ void ClientCall::EndWith(const absl::Status& status) {
   if (over_) return;
   if (absl::IsCancelled(status)) stream_.ClearInboxLocked();
   FinishLocked(status);
+}
+
+// The status may have come already, behind the message.
+void ClientCall::Refuse(const absl::Status& status) {
+  EndWith(status);
+  std::lock_guard<std::mutex> lock(connection_->mutex());
+  if (status_.ok()) status_ = status;
+  stream_.ClearInboxLocked();
+}
+
+void ClientCall::Abandon() {
+  Cancel();
+  if (hooks_ != nullptr) hooks_->End(status_, trailing_);
 }
 
 void ClientCall::Cancel() { EndWith(absl::CancelledError("cancelled by the caller")); }
@@ -432,6 +475,7 @@ void ClientCall::Reset() {
   if (!large_request_.empty()) large_request_ = Bytes();
   if (!large_reply_.empty()) large_reply_ = Bytes();
   request_ = reply_ = {};
+  hooks_ = nullptr;
   connection_ = nullptr;
   cancelled_ = over_ = retry_ = has_reply_ = false;
   initial_received_ = drop_unread_ = timer_scheduled_ = false;

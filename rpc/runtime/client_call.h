@@ -47,11 +47,14 @@ class ClientCall final : public OpState,
   bool Subscribe(Runnable* completion, bool only_pending) override;
   void Taken() override;
   void Cancel() override;
-  void Abandon() override { Cancel(); }
+  void Abandon() override;
 
   // After the end, by the owner.
   const absl::Status& status() const { return status_; }
   bool ParseReply(Message* reply);  // false: it does not parse, or there is none; status() says so
+  absl::Status TakeStatus();        // of a call without one reply
+  // What the owner is about to get, shown to the hooks. REQUIRES: there are some. False: status() is an error.
+  bool EndHooks(const Message* reply);
 
   MessageStream& stream() { return stream_; }
   void DropUnread();                         // from now on stream messages are read off and dropped
@@ -76,6 +79,7 @@ class ClientCall final : public OpState,
   void RefCall() override { Ref(); }
   void UnrefCall() override { Unref(); }
   void FailCall(const absl::Status& status) override { EndWith(status); }
+  void Refuse(const absl::Status& status) override;
 
  private:
   class Retry;
@@ -86,6 +90,8 @@ class ClientCall final : public OpState,
   void OnScopeCancelled() override;
   void OnTimer() override;
   bool Prepare(const MethodInfo& method, const Message* request, const CallOptions& options);
+  absl::Status PrepareBlock(const Metadata& metadata);
+  absl::Status PrepareIntercepted(const Message* request, Metadata metadata);
   void Dispatch();
   void DispatchBound(std::shared_ptr<Connection> connection);
   bool SendTo(std::shared_ptr<Connection> to, absl::Status* why);

@@ -21,11 +21,13 @@ template <class Reply>
 absl::StatusOr<Reply> TakeReply(OpState& state) {
   auto& call = static_cast<ClientCall&>(state);
   absl::StatusOr<Reply> reply{Reply()};
-  if (!call.ParseReply(&*reply)) reply = call.status();
+  bool ok = call.ParseReply(&*reply);
+  if (call.hooks() != nullptr) ok = call.EndHooks(ok ? &*reply : nullptr);
+  if (!ok) reply = call.status();
   return reply;
 }
 
-inline absl::Status TakeStatus(OpState& state) { return static_cast<ClientCall&>(state).status(); }
+inline absl::Status TakeStatus(OpState& state) { return static_cast<ClientCall&>(state).TakeStatus(); }
 
 class ClientStream {
  public:
@@ -43,10 +45,7 @@ class ClientStream {
 
   bool Read(Message* reply) {
     Bytes bytes;
-    if (!call_->stream().Read(&bytes)) return false;
-    if (ParseMessage(bytes.span(), reply)) return true;
-    call_->EndWith(DoesNotParse(call_->path(), *reply, bytes.size()));
-    return false;
+    return call_->stream().Read(&bytes) && TakeParsed(*call_, bytes.span(), reply);
   }
   template <class Reply>
   Op<std::optional<Reply>> Next() {
@@ -83,7 +82,7 @@ class ClientStream {
   }
   void Drop() {
     if (call_ == nullptr || call_->orphaned()) return;
-    if (!ends_) call_->Cancel();  // else whoever has the end decides
+    if (!ends_) call_->Abandon();  // else whoever has the end decides
     std::exchange(call_, nullptr)->Unref();
   }
 

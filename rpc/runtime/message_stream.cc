@@ -129,8 +129,20 @@ void MessageStream::ClearInboxLocked() {
 
 // ---- writing
 
+// Whether the hooks let it pass. What can't be sent any more they are not shown; that is found out again.
+bool MessageStream::MaySend(const Message& message) {
+  {
+    std::lock_guard<std::mutex> lock(call_->connection().mutex());
+    if (write_end_ || half_closed_) return true;
+  }
+  const absl::Status status = call_->hooks()->Sent(message);
+  if (!status.ok()) call_->Refuse(status);
+  return status.ok();
+}
+
 bool MessageStream::Write(const Message& message) {
   if (ForkGuard::Forked()) return false;
+  if (call_->hooks() != nullptr && !MaySend(message)) return false;
   const size_t size = MessageSize(message);
   Connection& connection = call_->connection();
   std::unique_lock<std::mutex> lock(connection.mutex());
@@ -188,12 +200,13 @@ bool MessageStream::HalfClose() {
 OpState* MessageStream::StartWrite(const Message& message) {
   if (ForkGuard::Forked()) return NewOrphan();
   auto* op = new StreamOp(this, false);
+  const bool refused = call_->hooks() != nullptr && !MaySend(message);
   const size_t size = MessageSize(message);
   std::unique_ptr<Unit> unit;
   Connection& connection = call_->connection();
   std::unique_lock<std::mutex> lock(connection.mutex());
   SessionCall* call = call_->session_call();
-  if (write_end_ || half_closed_ || call == nullptr || size > kMaxMessage) {
+  if (refused || write_end_ || half_closed_ || call == nullptr || size > kMaxMessage) {
     op->CompleteLocked(false);
     return op;
   }

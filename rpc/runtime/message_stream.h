@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "absl/types/span.h"
+#include "nearcall/rpc/runtime/call_hooks.h"
 #include "nearcall/rpc/runtime/connection.h"
 #include "nearcall/rpc/runtime/message.h"
 #include "nearcall/rpc/runtime/op_state.h"
@@ -37,9 +38,13 @@ class StreamCall {
   virtual void RefCall() = 0;
   virtual void UnrefCall() = 0;
   virtual void FailCall(const absl::Status& status) = 0;  // this side can't go on with it
+  // A message is not taken, or not sent: that is how the call ends, whatever else is said. By who reads or writes.
+  virtual void Refuse(const absl::Status& status) = 0;
+  CallHooks* hooks() const { return hooks_.get(); }  // null: none
 
  protected:
   ~StreamCall() = default;
+  std::unique_ptr<CallHooks> hooks_;  // set before anybody else knows the call
 };
 
 class MessageStream {
@@ -66,6 +71,7 @@ class MessageStream {
 
  private:
   friend class StreamOp;
+  bool MaySend(const Message& message);
   bool TakeLocked(Bytes* message);
   void ServeReadsLocked();
   void AbandonReadLocked(StreamOp* op);
@@ -95,8 +101,7 @@ class StreamOp final : public OpState {
 
   bool ok() const { return ok_; }  // after it is ready
   Bytes& message() { return message_; }
-  const char* path() const { return stream_->call_->path(); }
-  void FailCall(const absl::Status& status) { stream_->call_->FailCall(status); }  // its message does not parse
+  StreamCall& call() const { return *stream_->call_; }
 
  private:
   friend class MessageStream;

@@ -74,25 +74,68 @@ void ServerCall::Init(Connection& connection, SessionEvent& event, ServedMethod*
 // ---- running
 
 void ServerCall::Run() {
-  if (method_ == nullptr) {
-    Finish(server().Unserved(unknown_path_));
-  } else if (has_request_ != OneRequest(method_->handler->method->kind)) {
-    Finish(
-        absl::UnimplementedError(absl::StrCat(path(), " takes ", has_request_ ? "a stream of requests" : "one request",
-                                              " here: client and server were generated from different .proto files")));
-  } else if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
-    Finish(absl::DeadlineExceededError(absl::StrCat("the deadline of ", path(), " passed before it ran")));
+  if (!server().interceptors().empty()) {
+    RunIntercepted();
+  } else if (absl::Status status = CheckBeforeRun(); !status.ok()) {
+    Finish(status);
   } else {
     method_->handler->handle(*method_->service, *this);
   }
   Unref();
 }
 
+absl::Status ServerCall::CheckBeforeRun() const {
+  if (method_ == nullptr) return server().Unserved(unknown_path_);
+  if (has_request_ != OneRequest(method_->handler->method->kind)) {
+    return absl::UnimplementedError(
+        absl::StrCat(path(), " takes ", has_request_ ? "a stream of requests" : "one request",
+                     " here: client and server were generated from different .proto files"));
+  }
+  if (deadline_ns_ != kNoDeadline && deadline_ns_ <= MonotonicNanos()) {
+    return absl::DeadlineExceededError(absl::StrCat("the deadline of ", path(), " passed before it ran"));
+  }
+  return absl::OkStatus();
+}
+
+// The hooks come first: they see calls that fail here, too.
+void ServerCall::RunIntercepted() {
+  LeaveFrame();
+  bool admitted;
+  {
+    Pool::UserCodeScope user_code;
+    CurrentCall current(this);
+    const absl::string_view called = method_ == nullptr ? absl::string_view(unknown_path_) : path();
+    absl::Status status = StartHooks(server().interceptors(), called, context_, &hooks_);
+    if (status.ok()) status = CheckBeforeRun();
+    admitted = status.ok();
+    if (!admitted) Finish(status);
+  }
+  if (admitted) method_->handler->handle(*method_->service, *this);
+}
+
+// As if another thread had read the call: hooks are user code, for which reader role and frame are let go.
+void ServerCall::LeaveFrame() {
+  if (batch_ == nullptr) return;
+  if (large_request_.empty()) {
+    small_request_.assign(request_.data(), request_.size());
+    request_ = small_request_;
+  }
+  connection_->OfferRole(std::exchange(batch_, nullptr));
+}
+
 bool ServerCall::ParseRequest(Message* request) {
-  if (ParseMessage(request_, request)) return true;
-  Finish(absl::InternalError(absl::StrCat("the request of ", path(), " (", request_.size(),
-                                          " bytes) does not parse as ", request->GetTypeName())));
-  return false;
+  std::optional<Pool::UserCodeScope> user_code;
+  if (hooks_ != nullptr) user_code.emplace();
+  absl::Status status;
+  if (!ParseMessage(request_, request)) {
+    status = absl::InternalError(absl::StrCat("the request of ", path(), " (", request_.size(),
+                                              " bytes) does not parse as ", request->GetTypeName()));
+  } else if (hooks_ != nullptr) {
+    CurrentCall current(this);
+    status = hooks_->Received(*request);
+  }
+  if (!status.ok()) Finish(status);
+  return status.ok();
 }
 
 ServerCall::UserCode::UserCode(ServerCall& call)
@@ -119,10 +162,7 @@ ServerCall::UserCode::~UserCode() {
 
 bool ServerCall::Read(Message* request) {
   Bytes bytes;
-  if (!stream_.Read(&bytes)) return false;
-  if (ParseMessage(bytes.span(), request)) return true;
-  FailCall(DoesNotParse(path(), *request, bytes.size()));
-  return false;
+  return stream_.Read(&bytes) && TakeParsed(*this, bytes.span(), request);
 }
 
 // ---- answering
@@ -141,7 +181,8 @@ void ServerCall::BeforeWriteLocked() {
   connection_->PumpLocked();
 }
 
-void ServerCall::SendStatusLocked(absl::Status status, const Message* reply, size_t size, Bytes* serialized) {
+// What was sent: not always what the handler said.
+absl::Status ServerCall::SendStatusLocked(absl::Status status, const Message* reply, size_t size, Bytes* serialized) {
   Session& session = connection_->session();
   if (reply != nullptr && size > session.peer_max_message()) {
     status = absl::ResourceExhaustedError(absl::StrCat(
@@ -149,17 +190,17 @@ void ServerCall::SendStatusLocked(absl::Status status, const Message* reply, siz
     reply = nullptr;
   }
   BeforeWriteLocked();
-  if (deadline_passed_ || (status.ok() && !failed_.ok())) status = failed_;
+  if (deadline_passed_ || refused_ || (status.ok() && !failed_.ok())) status = failed_;
   if (status.ok()) status.Update(initial_.status());
   if (status.ok()) status.Update(trailing_.status());
   if (!status.ok()) reply = nullptr;
   block_.clear();
   AppendStatus(status, trailing_.entries(), &block_);
   if (block_.size() > kMaxBlockSize) {
+    status = absl::ResourceExhaustedError(
+        absl::StrCat("status and trailing metadata have ", block_.size(), " bytes, over the limit of ", kMaxBlockSize));
     block_.clear();
-    AppendStatus(absl::ResourceExhaustedError(absl::StrCat("status and trailing metadata have ", block_.size(),
-                                                           " bytes, over the limit of ", kMaxBlockSize)),
-                 {}, &block_);
+    AppendStatus(status, {}, &block_);
     reply = nullptr;
   }
   if (reply == nullptr) size = 0;
@@ -185,10 +226,20 @@ void ServerCall::SendStatusLocked(absl::Status status, const Message* reply, siz
       refusal->kind = FrameKind::kStatus;
       AppendStatus(queued, {}, &refusal->block);
       session.Enqueue(session_call_, std::move(refusal)).IgnoreError();  // Enqueue() says that it takes it
+      status = queued;
     }
     connection_->PumpLocked();
   }
   connection_->FlushSoonLocked();
+  return status;
+}
+
+// How a call ended whose client is not there to be told.
+absl::Status ServerCall::UnheardLocked() const {
+  const absl::string_view called = method_ == nullptr ? absl::string_view(unknown_path_) : path();
+  if (!connection_->ClosedLocked()) return absl::CancelledError(absl::StrCat("the client cancelled ", called));
+  return absl::CancelledError(
+      absl::StrCat("the client of ", called, " is gone: ", connection_->CloseStatusLocked().message()));
 }
 
 void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) {
@@ -208,6 +259,7 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
     }
   }
   std::unique_ptr<Kept> kept;  // ends after the lock: it is user data
+  absl::Status ended = status;
   {
     std::unique_lock<std::mutex> lock(connection_->mutex());
     if (finished_) return;
@@ -220,12 +272,13 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
       while (on_cancel_thread_ != std::thread::id()) on_cancel_done_.wait(lock);
     }
     if (session_call_ != nullptr) {
-      SendStatusLocked(status, reply, size, &serialized);
+      ended = SendStatusLocked(status, reply, size, &serialized);
       if (session_call_ != nullptr) {  // else the connection was lost meanwhile
         connection_->session().Release(std::exchange(session_call_, nullptr));
         Unref();
       }
     }
+    if (hooks_ != nullptr && cancelled_) ended = deadline_passed_ ? failed_ : UnheardLocked();
     stream_.OnReadEndLocked();
     stream_.OnWriteEndLocked();
     if (timer_scheduled_ && connection_->pool().Cancel(this)) {
@@ -235,11 +288,18 @@ void ServerCall::FinishCommon(const absl::Status& status, const Message* reply) 
     kept = std::move(kept_);
     server().OnCallFinished(*connection_);
   }
+  if (hooks_ == nullptr) return;
+  CurrentCall none(nullptr);  // calls that are made at the end are not the call's: it may be cancelled
+  hooks_->End(ended, trailing_);
 }
 
 void ServerCall::Finish(const absl::Status& status) { FinishCommon(status, nullptr); }
 
-void ServerCall::FinishWith(const Message& reply) { FinishCommon(absl::OkStatus(), &reply); }
+void ServerCall::FinishWith(const Message& reply) {
+  absl::Status status;
+  if (hooks_ != nullptr && !IsCancelled() && !ForkGuard::Forked()) status = hooks_->Sent(reply);
+  FinishCommon(status, status.ok() ? &reply : nullptr);
+}
 
 // ---- events
 
@@ -345,6 +405,13 @@ void ServerCall::FailCall(const absl::Status& status) {
   stream_.OnWriteEndLocked();
 }
 
+void ServerCall::Refuse(const absl::Status& status) {
+  FailCall(status);
+  std::lock_guard<std::mutex> lock(connection_->mutex());
+  if (deadline_passed_ || std::exchange(refused_, true)) return;
+  failed_ = status;
+}
+
 void ServerCall::PostCompletion(Runnable* run) {
   if (strand_ == nullptr) strand_ = std::make_shared<Strand>(connection_->shared_pool());
   strand_->Post(run);
@@ -383,6 +450,7 @@ void ServerCall::Destroy() {
 void ServerCall::Reset() {
   references_.store(1, std::memory_order_relaxed);
   kept_ = nullptr;
+  hooks_ = nullptr;
   if (!large_request_.empty()) large_request_ = Bytes();
   if (small_request_.capacity() > kSmallMessage * 2) small_request_ = std::string();
   if (!encoded_metadata_.empty()) encoded_metadata_.clear();
@@ -390,7 +458,7 @@ void ServerCall::Reset() {
     if (!metadata->entries().empty() || !metadata->status().ok()) *metadata = Metadata();
   }
   if (!failed_.ok()) failed_ = absl::OkStatus();
-  deadline_passed_ = false;
+  deadline_passed_ = refused_ = false;
   metadata_decoded_ = initial_sent_ = finished_ = timer_scheduled_ = on_cancel_set_ = false;
   cancelled_.store(false, std::memory_order_relaxed);
   if (on_cancel_) on_cancel_ = nullptr;

@@ -127,6 +127,7 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   void RefCall() override { Ref(); }
   void UnrefCall() override { Unref(); }
   void FailCall(const absl::Status& status) override;
+  void Refuse(const absl::Status& status) override;
 
  private:
   friend class ServerCore;
@@ -137,8 +138,11 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   void OnTimer() override;
   void CancelLocked(bool deadline);
   void RunCancel();
-  void ThreadFinish(const absl::Status& status);
-  void SendStatusLocked(absl::Status status, const Message* reply, size_t size, Bytes* serialized);
+  absl::Status CheckBeforeRun() const;
+  void RunIntercepted();
+  void LeaveFrame();
+  absl::Status SendStatusLocked(absl::Status status, const Message* reply, size_t size, Bytes* serialized);
+  absl::Status UnheardLocked() const;
   void FinishCommon(const absl::Status& status, const Message* reply);
   void Destroy();
   void Reset();
@@ -165,6 +169,7 @@ class ServerCall final : public CallOwner, public StreamCall, public Runnable, p
   absl::Status failed_;  // this side can't go on: what is answered in place of OK
 
   bool deadline_passed_ = false;  // then failed_ is answered, whatever the handler says
+  bool refused_ = false;          // then too
   bool finished_ = false;
   std::atomic<bool> cancelled_{false};
   bool timer_scheduled_ = false;

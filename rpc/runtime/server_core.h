@@ -47,6 +47,7 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
   // ServerCall
   void OnCallFinished(Connection& connection) { CloseIfDrainedLocked(connection); }
   absl::Status Unserved(absl::string_view path) const;
+  const std::vector<std::shared_ptr<ServerInterceptor>>& interceptors() const { return options_.interceptors_; }
   void Recycle(ServerCall* call);
 
  private:
