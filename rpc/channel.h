@@ -14,6 +14,7 @@
 #define NEARCALL_RPC_CHANNEL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -89,6 +90,7 @@ class ChannelOptions {
   absl::Duration keepalive_time_ = absl::InfiniteDuration();
   absl::Duration keepalive_timeout_ = absl::InfiniteDuration();
   std::vector<std::shared_ptr<ClientInterceptor>> interceptors_;
+  uint32_t first_call_id_ = 1;  // of each connection, for tests of the wrap: ChannelAccess
 };
 
 class Channel {

@@ -73,7 +73,7 @@ def nearcall_cc_test(name, srcs = [], deps = [], copts = [], size = "small", mai
     )
 
 def nearcall_cc_fuzzer(name, srcs = [], deps = [], **kwargs):
-    """A libFuzzer program; built by --config=fuzz only (./dev soak does so)."""
+    """A libFuzzer program; built by --config=fuzz and fuzz-plain only (./dev soak does so)."""
     kwargs["testonly"] = True
     nearcall_cc_binary(
         name = name,

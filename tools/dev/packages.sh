@@ -19,6 +19,7 @@ declare -A NC_PACKAGES=(
   [clang]="clang"
   [clang16]="clang-16"
   [fuzz]="clang-16 libclang-rt-16-dev lld llvm-16"
+  [fuzz-plain]="clang-16 libclang-rt-16-dev lld llvm-16"
   [asan]="clang-16 libclang-rt-16-dev lld llvm-16"
   [tsan]="clang-16 libclang-rt-16-dev lld llvm-16"
 )
