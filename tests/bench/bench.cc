@@ -87,7 +87,7 @@ class Bench {
   }
 
   absl::Status MeasureAll() {
-    absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make();
+    absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make("bench");
     if (!folder.ok()) return folder.status();
     std::vector<std::unique_ptr<Peer>> peers;
     for (const PeerKind& kind : kinds_) {

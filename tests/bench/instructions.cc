@@ -135,7 +135,7 @@ std::string Profile(const std::string& side, const std::string& once, const std:
 }  // namespace
 
 absl::StatusOr<Instructions> CountInstructions(const PeerKind& kind, size_t payload, int64_t calls, bool profile) {
-  absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make();
+  absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make("bench");
   if (!folder.ok()) return folder.status();
   absl::StatusOr<Run> once = RunUnderCallgrind(kind, **folder, payload, calls);
   if (!once.ok()) return once.status();

@@ -102,12 +102,24 @@ absl::StatusOr<std::string> ChildProcess::Hear(absl::Duration limit) {
   }
 }
 
-absl::StatusOr<std::string> ChildProcess::Ask(absl::string_view line, absl::Duration limit) {
+absl::Status ChildProcess::Tell(absl::string_view line) {
   const std::string text = absl::StrCat(line, "\n");
   if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(text.size())) {
     return absl::UnavailableError(absl::StrCat(name_, " (pid ", pid_, ") is gone"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ChildProcess::Ask(absl::string_view line, absl::Duration limit) {
+  if (absl::Status status = Tell(line); !status.ok()) return status;
   return Hear(limit);
+}
+
+void ChildProcess::Kill() {
+  if (reaped_) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  reaped_ = true;
 }
 
 absl::Status ChildProcess::End(absl::Duration limit) {
@@ -151,9 +163,9 @@ std::string SelfPath() {
   return error ? "bench" : path.string();
 }
 
-absl::StatusOr<std::unique_ptr<ScratchFolder>> ScratchFolder::Make() {
+absl::StatusOr<std::unique_ptr<ScratchFolder>> ScratchFolder::Make(absl::string_view name) {
   const char* const base = ::getenv("TMPDIR");
-  std::string path = absl::StrCat(base != nullptr && *base != '\0' ? base : "/tmp", "/nearcall-bench-XXXXXX");
+  std::string path = absl::StrCat(base != nullptr && *base != '\0' ? base : "/tmp", "/nearcall-", name, "-XXXXXX");
   if (::mkdtemp(path.data()) == nullptr) return ErrnoError(path);
   return std::unique_ptr<ScratchFolder>(new ScratchFolder(std::move(path)));
 }

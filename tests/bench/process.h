@@ -1,15 +1,15 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The benchmark's other processes, the cores they run on and the CPU time they use.
+// The other processes of a benchmark or a soak, the cores they run on and the CPU time they use.
 //
 //   absl::StatusOr<std::unique_ptr<ChildProcess>> server = ChildProcess::Start({SelfPath(), "--serve=floor", ...});
 //   absl::StatusOr<std::string> ready = (*server)->Hear(absl::Seconds(5));
 //   PinProcess((*server)->pid(), 1);
 //
 // A child's stdin and stdout are one socket to this process, on which both say lines. Thread safety: none. Lifetime: a
-// child ends when its parent's end of the socket closes (or the parent dies); the destructor waits for it, and kills
-// what does not end. Errors name the program, and how it ended.
+// child ends when its parent's end of the socket closes (or the thread that started it dies); the destructor waits for
+// it, and kills what does not end. Errors name the program, and how it ended.
 #ifndef NEARCALL_TESTS_BENCH_PROCESS_H_
 #define NEARCALL_TESTS_BENCH_PROCESS_H_
 
@@ -37,7 +37,9 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   absl::StatusOr<std::string> Hear(absl::Duration limit);  // one line, without its end
   absl::StatusOr<std::string> Ask(absl::string_view line, absl::Duration limit = absl::Seconds(10));
-  absl::Status End(absl::Duration limit);  // closes the socket and waits; an error unless it exits with 0
+  absl::Status Tell(absl::string_view line);  // without waiting for an answer
+  absl::Status End(absl::Duration limit);     // closes the socket and waits; an error unless it exits with 0
+  void Kill();                                // SIGKILL, and waits until it is dead
 
  private:
   ChildProcess(std::string name, pid_t pid, UniqueFd socket)
@@ -58,8 +60,9 @@ std::string SelfPath();
 // A folder under TMPDIR or /tmp, removed with what it holds by the destructor.
 class ScratchFolder {
  public:
-  static absl::StatusOr<std::unique_ptr<ScratchFolder>> Make();
+  static absl::StatusOr<std::unique_ptr<ScratchFolder>> Make(absl::string_view name);
   ~ScratchFolder();
+  const std::string& path() const { return path_; }
   std::string Path(absl::string_view name) const;
 
  private:

@@ -4,7 +4,6 @@
 // The soak program: ./dev soak, or directly. Exit code 0: no finding; 1: findings; 2: wrong use.
 #include "nearcall/tests/soak/soak.h"
 
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,61 +11,27 @@
 
 namespace nearcall {
 
-double SoakReport::Seconds() const {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-}
-
-void SoakReport::Progress(uint64_t done, uint64_t count) {
-  const double seconds = Seconds();
-  if (seconds - last_progress_ < 5) return;
-  last_progress_ = seconds;
-  std::printf("%s: %llu of %llu, %.0f s, %.0f a second\n", name_.c_str(), static_cast<unsigned long long>(done),
-              static_cast<unsigned long long>(count), seconds, static_cast<double>(done) / seconds);
-  std::fflush(stdout);
-}
-
-void SoakReport::Say(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
-}
-
-void SoakReport::Finding(const std::string& text) {
-  std::printf("%s: FINDING: %s\n", name_.c_str(), text.c_str());
-  std::fflush(stdout);
-}
-
-void SoakReport::Figure(const std::string& key, double value) {
-  std::printf("%-40s %16.*f\n", (name_ + " " + key).c_str(), value == std::floor(value) ? 0 : 2, value);
-  figures_.emplace_back(key, value);
-}
-
-std::string SoakReport::Json(bool ok) const {
-  std::string line = "{\"case\":\"" + name_ + "\",\"ok\":" + (ok ? "true" : "false");
-  char number[64];
-  for (const auto& [key, value] : figures_) {
-    std::snprintf(number, sizeof(number), "%.*f", value == std::floor(value) ? 0 : 3, value);
-    line += ",\"" + key + "\":" + number;
-  }
-  std::snprintf(number, sizeof(number), ",\"seconds\":%.1f}", Seconds());
-  return line + number;
-}
-
 namespace {
 
 void Usage(std::FILE* out) {
   std::fputs(
       "usage: soak [--case NAME]... [--count N] [--minutes M] [--seed S] [--json FILE] [--list] [--help]\n"
-      "  --case NAME   only this case; may be given again (default: all of --list)\n"
-      "  --count N     inputs for each case, instead of its own count\n"
+      "  --case NAME   only this case; may be given again (default: all of --list); with --help: what it does\n"
+      "  --address-scheme S  only over this transport, for cases with processes; may be given again (default: unix "
+      "local)\n"
+      "  --count N     inputs, kills, calls... of each case, instead of its own count\n"
       "  --minutes M   at most so long for all cases together; a count that was not reached is said\n"
       "  --seed S      of what is random (default 1)\n"
-      "  --json FILE   one line of JSON for each case\n",
+      "  --slack X     goals of time are multiplied by it, for a machine with other work (default 1)\n"
+      "  --json FILE   one line of JSON for each case\n"
+      "Exit code 0: all goals are met and nothing was found; 1: not so; 2: wrong use.\n",
       out);
 }
 
 struct Flags {
   SoakOptions options;
   std::vector<const SoakCase*> cases;
+  std::vector<std::string> schemes;
   std::string json;
   bool list = false, help = false;
 };
@@ -101,10 +66,16 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
       flags->json = value;
       continue;
     }
+    if (flag == "--address-scheme") {
+      flags->schemes.push_back(value);
+      continue;
+    }
     if (flag == "--count") {
       flags->options.count = std::strtoull(value, &end, 10);
     } else if (flag == "--seed") {
       flags->options.seed = std::strtoull(value, &end, 10);
+    } else if (flag == "--slack") {
+      flags->options.slack = std::strtod(value, &end);
     } else if (flag == "--minutes") {
       flags->options.minutes = std::strtod(value, &end);
     }
@@ -113,17 +84,34 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
       return false;
     }
   }
+  if (!flags->schemes.empty()) flags->options.schemes = flags->schemes;
   return true;
 }
 
+void Help(const Flags& flags) {
+  if (flags.cases.empty()) Usage(stdout);
+  for (const SoakCase* soak_case : flags.cases) {
+    std::printf("%s: %s\n%s", soak_case->name, soak_case->what, soak_case->help);
+  }
+}
+
+int RunRole(int argc, char** argv) {
+  for (const SoakRole& role : AllSoakRoles()) {
+    if (std::strcmp(role.name, argv[0]) == 0) return role.run(std::vector<std::string>(argv + 1, argv + argc));
+  }
+  std::fprintf(stderr, "soak: no role '%s'\n", argv[0]);
+  return 2;
+}
+
 int Main(int argc, char** argv) {
+  if (argc > 2 && std::strcmp(argv[1], "--role") == 0) return RunRole(argc - 2, argv + 2);
   Flags flags;
   if (!ParseFlags(argc, argv, &flags)) {
     Usage(stderr);
     return 2;
   }
   if (flags.help) {
-    Usage(stdout);
+    Help(flags);
     return 0;
   }
   if (flags.list) {

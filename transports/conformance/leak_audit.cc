@@ -134,7 +134,8 @@ std::string LeakAudit::Difference(const Picture& now) const {
   for (const std::string& file : now.files) {
     if (std::count(before_.files.begin(), before_.files.end(), file) == 0) absl::StrAppend(&out, "file ", file, "\n");
   }
-  if (now.threads > before_.threads) absl::StrAppend(&out, now.threads - before_.threads, " more threads\n");
+  if (now.threads > before_.threads + options_.thread_tolerance)
+    absl::StrAppend(&out, now.threads - before_.threads, " more threads\n");
   if (now.children > before_.children) absl::StrAppend(&out, now.children - before_.children, " more children\n");
 #ifndef NEARCALL_SANITIZED
   if (now.mappings > before_.mappings + options_.mapping_tolerance) {

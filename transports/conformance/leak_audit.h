@@ -25,6 +25,7 @@ class LeakAudit {
     std::string directory = {};   // empty: files are not looked at
     std::string may_remain = {};  // file names with this ending are not looked at; empty: none
     int mapping_tolerance = 64;   // of all mappings; sanitizers, which map at will, switch this count off
+    int thread_tolerance = 0;     // of threads: a pool that keeps spare ones
     int wait_ms = 3000;           // for what ends by itself: threads being joined, children being reaped
   };
 
