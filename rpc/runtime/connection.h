@@ -31,6 +31,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "nearcall/rpc/runtime/connection_parties.h"
+#include "nearcall/rpc/runtime/frame_copy.h"
 #include "nearcall/rpc/runtime/pool.h"
 #include "nearcall/rpc/runtime/runnable.h"
 #include "nearcall/rpc/runtime/spin.h"
@@ -164,6 +165,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   void ReadBatch();
   bool NoteHeat();
   Io ReadFrames(Worker* worker, bool spin, int* frames, bool* role_held);
+  Io NextFrame(Frame* frame);
   Io SpinForFrame(Frame* frame);
   Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
@@ -210,6 +212,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   Spinner spinner_;             // the reader's
   int64_t waits_since_ns_ = 0;  // the reader's
   bool kept_frame_ = false;
+  FrameCopy copy_;  // the reader's
   int unattended_ = 0;
   UniqueFd interrupt_;  // wakes the reading waiter
   std::condition_variable hello_;

@@ -175,11 +175,17 @@ bool Connection::NoteHeat() {
   return heat_ >= kHotBatches;
 }
 
+Io Connection::NextFrame(Frame* frame) {
+  const Io io = endpoint_->Borrow(frame);
+  if (io == Io::kOk && endpoint_->info().peer_can_write) frame->bytes = copy_.Of(frame->bytes);
+  return io;
+}
+
 // kOk: the turn is over. kWouldBlock: no more is here.
 Io Connection::ReadFrames(Worker* worker, bool spin, int* frames, bool* role_held) {
   for (; *frames < kFramesPerTurn; ++*frames) {
     Frame frame;
-    const Io io = spin && *frames == 0 ? SpinForFrame(&frame) : endpoint_->Borrow(&frame);
+    const Io io = spin && *frames == 0 ? SpinForFrame(&frame) : NextFrame(&frame);
     if (io != Io::kOk) return io;
     Batch batch;
     Runnable* run = nullptr;

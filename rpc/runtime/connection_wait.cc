@@ -139,7 +139,7 @@ void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waite
 void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter, bool spin) {
   for (;;) {
     Frame frame;
-    const Io io = spin ? SpinForFrame(&frame) : endpoint_->Borrow(&frame);
+    const Io io = spin ? SpinForFrame(&frame) : NextFrame(&frame);
     lock.lock();
     receiving_ = false;
     if (io == Io::kClosed) return FailFromEndpointLocked();
@@ -155,7 +155,7 @@ void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waite
 
 // The next frame; kWouldBlock: none came soon.
 Io Connection::SpinForFrame(Frame* frame) {
-  Io io = endpoint_->Borrow(frame);
+  Io io = NextFrame(frame);
   if (io != Io::kWouldBlock) return io;
   waits_since_ns_ = MonotonicNanos();
   if (!Process::Get().spin_room().Spare(waits_since_ns_)) return io;
@@ -163,7 +163,7 @@ Io Connection::SpinForFrame(Frame* frame) {
   int64_t now_ns;
   do {
     SpinPause();
-    io = endpoint_->Borrow(frame);
+    io = NextFrame(frame);
     now_ns = MonotonicNanos();
   } while (io == Io::kWouldBlock && now_ns < end_ns);
   if (io != Io::kWouldBlock) spinner_.Note(now_ns - waits_since_ns_);
