@@ -47,13 +47,4 @@ absl::StatusOr<std::unique_ptr<Endpoint>> UnixTransport::Connect(const Address& 
   return internal::ConnectRendezvous(address, internal::Names::kNotAllowed, {&internal::TheSocketMedium()});
 }
 
-// The media of local:, the best first.
-absl::StatusOr<std::unique_ptr<Listener>> LocalTransport::Listen(const Address& address) {
-  return internal::ListenRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
-}
-
-absl::StatusOr<std::unique_ptr<Endpoint>> LocalTransport::Connect(const Address& address) {
-  return internal::ConnectRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
-}
-
 }  // namespace nearcall
