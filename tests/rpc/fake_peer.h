@@ -30,12 +30,15 @@
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/endpoint.h"
 #include "nearcall/transports/in_process/in_process.h"
+#include "nearcall/transports/local/local.h"
+#include "nearcall/transports/shm_ring/shm_ring.h"
 #include "nearcall/transports/unix_socket/unix_socket.h"
 
 namespace nearcall::test {
 
 inline std::unique_ptr<Transport> TransportOf(absl::string_view scheme) {
   if (scheme == "unix") return std::make_unique<UnixTransport>();
+  if (scheme == "shm") return std::make_unique<ShmTransport>();
   if (scheme == "local") return std::make_unique<LocalTransport>();
   return NewInProcessTransport();
 }

@@ -15,6 +15,8 @@
 
 #include "nearcall/tests/transports/process_util.h"
 #include "nearcall/transports/in_process/in_process.h"
+#include "nearcall/transports/local/local.h"
+#include "nearcall/transports/shm_ring/shm_ring.h"
 #include "nearcall/transports/unix_socket/unix_socket.h"
 
 namespace nearcall::internal {
@@ -117,9 +119,10 @@ TEST_F(PlaceWatchTest, OverflowIsNotSilence) {
 TEST_F(PlaceWatchTest, TellsOfServersOfEachTransport) {
   UnixTransport unix_transport;
   LocalTransport local;
+  ShmTransport shm;
   const std::unique_ptr<Transport> in_process = NewInProcessTransport();
-  for (Transport* transport :
-       {static_cast<Transport*>(&unix_transport), static_cast<Transport*>(&local), in_process.get()}) {
+  for (Transport* transport : {static_cast<Transport*>(&unix_transport), static_cast<Transport*>(&local),
+                               static_cast<Transport*>(&shm), in_process.get()}) {
     const std::string scheme(transport->scheme());
     const Address address = *ParseAddress(scheme + ":" + at("of-" + scheme));
     const auto watch = transport->Watch(address);

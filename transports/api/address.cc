@@ -149,7 +149,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   return address;
 }
 
-absl::Status CheckParameters(const Address& address, std::initializer_list<absl::string_view> known) {
+absl::Status CheckParameters(const Address& address, absl::Span<const absl::string_view> known) {
   for (const auto& [key, value] : address.parameters) {
     if (std::find(known.begin(), known.end(), absl::string_view(key)) != known.end()) continue;
     return Invalid(address.ToString(),

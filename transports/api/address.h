@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace nearcall {
 
@@ -34,7 +35,7 @@ struct Address {
 absl::StatusOr<Address> ParseAddress(absl::string_view text);
 
 // INVALID_ARGUMENT naming the first parameter that is not among `known`: a transport refuses what it would ignore.
-absl::Status CheckParameters(const Address& address, std::initializer_list<absl::string_view> known);
+absl::Status CheckParameters(const Address& address, absl::Span<const absl::string_view> known);
 
 }  // namespace nearcall
 

@@ -56,7 +56,8 @@ class ByteStreamHandshake {
     std::optional<Credentials> peer;
     UniqueFd death;  // readable once the peer's process is dead; replaces the options'
     bool keeps_death =
-        false;  // without one: the options' is the peer's; false: its death is the end of the stream only
+        false;            // without one: the options' is the peer's; false: its death is the end of the stream only
+    uint32_t medium = 0;  // rendezvous: the medium that the peer chose
   };
 
   virtual ~ByteStreamHandshake() = default;

@@ -159,15 +159,18 @@ TEST_P(NearcallConformanceTest, AKilledPeerEndsABlockedSender) {
     const Address bound = listener->address();
     Child child([&](Child::Side& side) {
       auto client = transport().Connect(bound);
+      std::string frame;
       if (!client.ok() || SendFrame(**client, "hello") != Io::kOk) return;
+      if (ReceiveFrame(**client, &frame) != Io::kOk) return;
       if (held) side.ForkHolder();
       side.Say('c');
-      side.AwaitEnd();  // and reads nothing
+      side.AwaitEnd();  // and reads no more
     });
     auto server = AcceptOne(*listener);
     ASSERT_NE(server, nullptr);
     std::string frame;
     ASSERT_EQ(ReceiveFrame(*server, &frame), Io::kOk) << server->status();
+    ASSERT_EQ(SendFrame(*server, "welcome"), Io::kOk) << server->status();
     ASSERT_TRUE(child.Await('c'));
     if (held && !server->info().sees_death) continue;
     Sleeper sender([&] {

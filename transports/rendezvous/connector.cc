@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -40,7 +41,7 @@ Greeting Proposal(uint32_t media, const Medium& medium, const MediumOffer& offer
   greeting.kind = GreetingKind::kClient;
   greeting.media = media;
   greeting.medium = medium.bit();
-  greeting.max_frame = medium.max_frame();
+  greeting.max_frame = offer.max_frame != 0 ? offer.max_frame : medium.max_frame();
   greeting.parameters = offer.parameters;
   return greeting;
 }
@@ -48,12 +49,12 @@ Greeting Proposal(uint32_t media, const Medium& medium, const MediumOffer& offer
 }  // namespace
 
 ClientHandshake::ClientHandshake(std::string name, Place place, int fd, uint32_t media, const Medium& medium,
-                                 MediumOffer offer)
+                                 MediumOffer& offer)
     : name_(std::move(name)),
       place_(std::move(place)),
       fd_(fd),
       proposal_(Proposal(media, medium, offer)),
-      offer_(std::move(offer)) {}
+      descriptors_(std::move(offer.descriptors)) {}
 
 absl::Status ClientHandshake::Unavailable(absl::string_view text) const {
   return absl::UnavailableError(absl::StrCat(name_, ": ", text));
@@ -168,7 +169,7 @@ UniqueFd ClientHandshake::TakeListenerPidfd() {
 }
 
 Io ClientHandshake::SendGreeting(ByteIo& io, absl::Span<const char> frames, size_t* sent, absl::Status* why) {
-  if (writer_ == nullptr) writer_ = std::make_unique<GreetingWriter>(proposal_, std::move(offer_.descriptors));
+  if (writer_ == nullptr) writer_ = std::make_unique<GreetingWriter>(proposal_, std::move(descriptors_));
   int error = 0;
   const Io result = writer_->Write(io, frames, sent, &error);
   if (result == Io::kClosed) *why = Unavailable(absl::StrCat("cannot send the greeting: ", ErrnoText(error)));
@@ -206,10 +207,14 @@ absl::Status ClientHandshake::CheckWelcome(Greeted* greeted) {
   absl::Status allowed = CheckServer(server.uid);
   if (!allowed.ok()) return allowed;
   if (greeting.kind == GreetingKind::kRefusal) return Unavailable(RefusalText(greeting, proposal_.media));
-  if (greeting.kind != GreetingKind::kWelcome || greeting.medium != proposal_.medium ||
-      greeting.max_frame != proposal_.max_frame) {
+  // Another medium than the one proposed: checked by whoever takes it over.
+  const bool as_proposed = greeting.medium == proposal_.medium && greeting.max_frame == proposal_.max_frame;
+  const bool another = greeting.medium != proposal_.medium && std::has_single_bit(greeting.medium) &&
+                       (greeting.medium & proposal_.media) != 0;
+  if (greeting.kind != GreetingKind::kWelcome || !(as_proposed || another)) {
     return Unavailable("the server's greeting does not answer ours");
   }
+  greeted->medium = greeting.medium;
   const std::string lie = CheckGreetingIdentity(reader_, server, &greeted->death);
   if (!lie.empty()) return absl::PermissionDeniedError(absl::StrCat(name_, ": ", lie));
   SetPassCredentials(fd_, 0);  // only the greeting needs them; they would cost every later receive something
@@ -223,18 +228,24 @@ absl::Status ClientHandshake::CheckWelcome(Greeted* greeted) {
 }
 
 absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& address, Names names, const Media& media) {
-  absl::StatusOr<Place> place = PlaceOf(address, names);
+  absl::StatusOr<Place> place = PlaceOf(address, names, ParametersOf(media));
   if (!place.ok()) return place.status();
-  const std::string name = address.ToString();
-  const Medium& medium = *media.front();
-  absl::StatusOr<MediumOffer> offer = medium.MakeOffer();
+  // The first medium that can be made; why the others could not is a part of the name from then on.
+  std::string name = address.ToString();
+  auto chosen = media.begin();
+  absl::StatusOr<MediumOffer> offer = (*chosen)->MakeOffer(address);
+  while (!offer.ok() && offer.status().code() != absl::StatusCode::kInvalidArgument && chosen + 1 != media.end()) {
+    absl::StrAppend(&name, " (without ", (*chosen)->name(), ": ", offer.status().message(), ")");
+    offer = (*++chosen)->MakeOffer(address);
+  }
   if (!offer.ok()) return offer.status();
+  const Medium& medium = **chosen;
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return ErrnoStatus(errno, absl::StrCat(name, ": cannot make a socket"));
-  uint32_t bits = 0;
-  for (const Medium* each : media) bits |= each->bit();
-  auto handshake =
-      std::make_unique<ClientHandshake>(name, *std::move(place), fd.get(), bits, medium, *std::move(offer));
+  const Media others(chosen + 1, media.end());
+  uint32_t bits = medium.bit();
+  for (const Medium* each : others) bits |= each->bit();
+  auto handshake = std::make_unique<ClientHandshake>(name, *std::move(place), fd.get(), bits, medium, *offer);
   absl::Status why;
   if (handshake->Start(&why) == Io::kClosed) return NewClosedEndpoint(medium.name(), std::move(why));
 
@@ -244,6 +255,8 @@ absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& addre
   meeting.socket = NewSocketIo(std::move(fd));
   meeting.death = handshake->TakeListenerPidfd();
   meeting.handshake = std::move(handshake);
+  meeting.offer = *std::move(offer);
+  meeting.others = others;
   return medium.Dial(std::move(meeting));
 }
 

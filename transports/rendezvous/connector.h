@@ -3,7 +3,7 @@
 //
 // The rendezvous's connector: connects, checks who listens before a byte is sent, greets, and checks who answered.
 //
-//   auto endpoint = ConnectRendezvous(address, Names::kAllowed, {&shm, &socket});   // proposes shm
+//   auto endpoint = ConnectRendezvous(address, Names::kAllowed, {&shm, &socket});   // proposes shm, if it can be made
 //
 // The endpoint may be used at once: its first flush carries the greeting and the first frames in one system call. A
 // full backlog (EAGAIN) is tried again after 1, 2, 4 ... 50 ms, for 5 s, while the endpoint is "connecting".
@@ -34,7 +34,8 @@ absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& addre
 class ClientHandshake final : public ByteStreamHandshake {
  public:
   // `fd` is the endpoint's socket (it outlives this), not yet connected, in non-blocking mode.
-  ClientHandshake(std::string name, Place place, int fd, uint32_t media, const Medium& medium, MediumOffer offer);
+  // Takes the offer's descriptors.
+  ClientHandshake(std::string name, Place place, int fd, uint32_t media, const Medium& medium, MediumOffer& offer);
 
   // The first attempt, before there is an endpoint. kWouldBlock: the backlog is full.
   Io Start(absl::Status* why);
@@ -60,7 +61,7 @@ class ClientHandshake final : public ByteStreamHandshake {
   const Place place_;
   const int fd_;
   const Greeting proposal_;
-  MediumOffer offer_;
+  std::vector<UniqueFd> descriptors_;
   bool connected_ = false;
   UniqueFd retry_timer_;  // only if the first attempt found the backlog full; constant from then on
   int64_t retry_nanos_ = 1'000'000;

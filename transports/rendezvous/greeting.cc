@@ -52,6 +52,14 @@ std::string MediaText(uint32_t bits) {
   return text.empty() ? "nothing" : text;
 }
 
+std::vector<absl::string_view> ParametersOf(const Media& media) {
+  std::vector<absl::string_view> keys;
+  for (const Medium* medium : media) {
+    if (!medium->parameter().empty()) keys.push_back(medium->parameter());
+  }
+  return keys;
+}
+
 std::array<char, kGreetingSize> EncodeGreeting(const Greeting& greeting) {
   std::array<char, kGreetingSize> bytes = {};
   ::memcpy(bytes.data(), kMagic, sizeof(kMagic));

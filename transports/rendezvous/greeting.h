@@ -53,7 +53,7 @@ struct Greeting {
   bool has_pidfd = false;   // the first descriptor
   uint8_t descriptors = 0;  // in all
   uint32_t media = 0;       // client: all it accepts; server: all it allows
-  uint32_t medium = 0;      // client: the one it proposes; welcome: the same; refusal: 0
+  uint32_t medium = 0;      // client: the one it proposes; welcome: the one taken, of the client's set; refusal: 0
   uint32_t max_frame = 0;   // of that medium
   std::array<char, kMediumParameters> parameters = {};
 };

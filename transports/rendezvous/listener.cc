@@ -55,6 +55,11 @@ bool RoomForAConnection(int any_fd) {
   return true;
 }
 
+// A medium failed at a limit of this process's, not by what the client sent.
+bool IsOfThisSide(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted || status.code() == absl::StatusCode::kUnimplemented;
+}
+
 std::string LimitText() {
   rlimit limit;
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return "";
@@ -265,6 +270,14 @@ uint32_t RendezvousListener::AllowedMedia() const {
   return bits;
 }
 
+// What takes over where the proposed medium does not do; null: nothing that the client accepts.
+const Medium* RendezvousListener::Alternative(const Greeting& greeting) const {
+  const auto found = std::find_if(media_.begin(), media_.end(), [&](const Medium* medium) {
+    return !medium->needs_offer() && medium->bit() != greeting.medium && (medium->bit() & greeting.media) != 0;
+  });
+  return found == media_.end() ? nullptr : *found;
+}
+
 // The greeting is complete: who is it, and what do we talk over?
 RendezvousListener::Progress RendezvousListener::Greeted(HalfOpen& half, Made* made) {
   const Greeting& greeting = half.reader.greeting();
@@ -278,7 +291,9 @@ RendezvousListener::Progress RendezvousListener::Greeted(HalfOpen& half, Made* m
   if (!lie.empty()) return refuse(Refusal::kIdentity, lie);
   const auto agreed = std::find_if(media_.begin(), media_.end(),
                                    [&](const Medium* medium) { return medium->bit() == greeting.medium; });
-  if (agreed == media_.end() || (*agreed)->max_frame() != greeting.max_frame) {
+  const bool allowed = agreed != media_.end() && (*agreed)->allows_max_frame(greeting.max_frame);
+  const Medium* medium = allowed ? *agreed : Alternative(greeting);
+  if (medium == nullptr) {
     return refuse(Refusal::kMedium,
                   absl::StrCat("it proposes ", MediaText(greeting.medium), " with frames of ", greeting.max_frame,
                                " bytes, this server allows ", MediaText(AllowedMedia())));
@@ -287,12 +302,21 @@ RendezvousListener::Progress RendezvousListener::Greeted(HalfOpen& half, Made* m
   TakeNoMoreCredentials(half.fd);  // only the greeting needs them; they would cost every later receive something
 
   ByteIo* const io = half.io.get();
-  meeting.transport = std::string((*agreed)->name());
+  meeting.transport = std::string(medium->name());
   meeting.address = name_;
   meeting.socket = std::move(half.io);
   meeting.peer = half.client;
-  meeting.offer = {greeting.parameters, std::move(half.reader.descriptors())};
-  absl::StatusOr<Made> endpoint = (*agreed)->Serve(meeting);
+  meeting.offer.parameters = greeting.parameters;
+  meeting.offer.descriptors = std::move(half.reader.descriptors());
+  meeting.offer.max_frame = greeting.max_frame;
+  absl::StatusOr<Made> endpoint = medium->Serve(meeting);
+  if (!endpoint.ok() && IsOfThisSide(endpoint.status()) && medium->bit() == greeting.medium) {
+    if (const Medium* other = Alternative(greeting)) {
+      medium = other;
+      meeting.transport = std::string(medium->name());
+      endpoint = medium->Serve(meeting);
+    }
+  }
   if (!endpoint.ok()) {
     half.io = std::move(meeting.socket);
     return refuse(Refusal::kMediumFailed, endpoint.status().ToString());
@@ -300,8 +324,8 @@ RendezvousListener::Progress RendezvousListener::Greeted(HalfOpen& half, Made* m
   Greeting welcome;
   welcome.kind = GreetingKind::kWelcome;
   welcome.media = AllowedMedia();
-  welcome.medium = greeting.medium;
-  welcome.max_frame = greeting.max_frame;
+  welcome.medium = medium->bit();
+  welcome.max_frame = medium->bit() == greeting.medium ? greeting.max_frame : medium->max_frame();
   welcome.parameters = meeting.reply.parameters;
   GreetingWriter writer(welcome, std::move(meeting.reply.descriptors));
   size_t sent = 0;
@@ -342,7 +366,7 @@ void RendezvousListener::Failed(const HalfOpen& half, const std::string& text) {
 
 absl::StatusOr<std::unique_ptr<Listener>> ListenRendezvous(const Address& address, Names names, const Media& media) {
   const std::string name = address.ToString();
-  absl::StatusOr<Place> place = PlaceOf(address, names);
+  absl::StatusOr<Place> place = PlaceOf(address, names, ParametersOf(media));
   if (!place.ok()) return place.status();
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return ErrnoStatus(errno, absl::StrCat(name, ": cannot make an epoll descriptor"));

@@ -77,6 +77,7 @@ class RendezvousListener final : public Listener {
   void Refuse(HalfOpen& half, Refusal reason, const std::string& text);
   void Failed(const HalfOpen& half, const std::string& text);
   uint32_t AllowedMedia() const;
+  const Medium* Alternative(const Greeting& greeting) const;
   void Unwatch(HalfOpen& half);
   void Forget(Link link);
 

@@ -5,11 +5,12 @@
 // connector, greeting and identity and is given a list of media; a new one (rings, queues) is one small class.
 //
 //   class SocketMedium : public Medium { ... };                      // the socket itself: transports/unix_socket
-//   ConnectRendezvous(address, {&socket_medium});                    // the first of the list is proposed
+//   ConnectRendezvous(address, {&shm_medium, &socket_medium});       // the first that can be made is proposed
 //   ListenRendezvous(address, {&shm_medium, &socket_medium});        // any of them is allowed
 //
 // Thread safety: a Medium has no state; all methods from any thread. Lifetime: media outlive every listener, and are
-// usually static. Errors: what Serve() returns is told to the client as a refusal; nothing else is harmed.
+// usually static. Errors: what Serve() returns is told to the client as a refusal; nothing else is harmed. Where it is
+// RESOURCE_EXHAUSTED or UNIMPLEMENTED, the server first tries another medium that the client accepts.
 #ifndef NEARCALL_TRANSPORTS_RENDEZVOUS_MEDIUM_H_
 #define NEARCALL_TRANSPORTS_RENDEZVOUS_MEDIUM_H_
 
@@ -38,7 +39,12 @@ inline constexpr size_t kMaxMediumDescriptors = 15;  // beside the pidfd
 struct MediumOffer {
   std::array<char, kMediumParameters> parameters = {};  // as the medium likes, little-endian
   std::vector<UniqueFd> descriptors;
+  uint32_t max_frame = 0;      // client: of this connection; 0: the medium's
+  std::shared_ptr<void> kept;  // client: not sent, for Dial()
 };
+
+class Medium;
+using Media = std::vector<const Medium*>;
 
 // Two processes that meet: what a medium makes an endpoint of.
 struct Meeting {
@@ -48,7 +54,8 @@ struct Meeting {
   std::unique_ptr<ByteStreamHandshake> handshake;  // client: connects and greets, driven by the endpoint
   std::optional<Credentials> peer;                 // server: the client, from SO_PEERCRED
   UniqueFd death;                                  // readable once the peer is dead; may be invalid
-  MediumOffer offer;                               // server: what the client sent
+  MediumOffer offer;                               // what the client sends, or has sent
+  Media others;                                    // client: what it accepts beside this medium; see Greeted::medium
   MediumOffer reply;                               // server: what Serve() wants the client to have
 };
 
@@ -58,17 +65,29 @@ class Medium {
   virtual MediumBit bit() const = 0;
   virtual absl::string_view name() const = 0;
   virtual uint32_t max_frame() const = 0;
+  // Server: whether a client may propose frames of that size.
+  virtual bool allows_max_frame(uint32_t proposed) const { return proposed == max_frame(); }
+  // The one key of an address's parameters that it understands; empty: none.
+  virtual absl::string_view parameter() const { return ""; }
+  // Whether Serve() needs what MakeOffer() made. A medium that does not may take over where the proposed one fails.
+  virtual bool needs_offer() const { return false; }
 
-  // Client: what to propose, made before the connection.
-  virtual absl::StatusOr<MediumOffer> MakeOffer() const { return MediumOffer(); }
+  // Client: what to propose, made before the connection. `address` as given, its parameters are the rendezvous's and
+  // the media's. An error: the next of the client's media is proposed.
+  virtual absl::StatusOr<MediumOffer> MakeOffer(const Address& address) const {
+    static_cast<void>(address);
+    return MediumOffer();
+  }
   // Client: the endpoint, not yet greeted. May send at once.
   virtual std::unique_ptr<Endpoint> Dial(Meeting meeting) const = 0;
   // Server: the endpoint of a client whose greeting has passed; the listener sends its greeting over the socket next.
+  // Client: of a server that chose this medium although another was proposed. No greeting is left to be read then.
   // On an error `meeting` still holds the socket.
   virtual absl::StatusOr<std::unique_ptr<Endpoint>> Serve(Meeting& meeting) const = 0;
 };
 
-using Media = std::vector<const Medium*>;
+// The address parameters that `media` understand.
+std::vector<absl::string_view> ParametersOf(const Media& media);
 
 }  // namespace nearcall::internal
 

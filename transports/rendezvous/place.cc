@@ -53,8 +53,9 @@ std::optional<uid_t> FindUser(const std::string& text) {
   return std::nullopt;
 }
 
-absl::Status ReadParameters(const Address& address, Place* place) {
-  absl::Status known = CheckParameters(address, {"mode", "group", "server_uid"});
+absl::Status ReadParameters(const Address& address, std::vector<absl::string_view> known_keys, Place* place) {
+  known_keys.insert(known_keys.begin(), {"mode", "group", "server_uid"});
+  absl::Status known = CheckParameters(address, known_keys);
   if (!known.ok()) return known;
   for (const auto& [key, value] : address.parameters) {
     if (key == "mode") {
@@ -64,7 +65,7 @@ absl::Status ReadParameters(const Address& address, Place* place) {
     } else if (key == "group") {
       place->group = FindGroup(value);
       if (!place->group.has_value()) return Bad(address, absl::StrCat("there is no group \"", value, "\""));
-    } else {
+    } else if (key == "server_uid") {
       const std::optional<uid_t> uid = FindUser(value);
       if (!uid.has_value()) return Bad(address, absl::StrCat("there is no user \"", value, "\""));
       place->server_uids.push_back(*uid);
@@ -88,9 +89,9 @@ std::string NamesDirectory() {
   return absl::StrCat("/tmp/nearcall-", self);
 }
 
-absl::StatusOr<Place> PlaceOf(const Address& address, Names names) {
+absl::StatusOr<Place> PlaceOf(const Address& address, Names names, const std::vector<absl::string_view>& more) {
   Place place;
-  absl::Status status = ReadParameters(address, &place);
+  absl::Status status = ReadParameters(address, more, &place);
   if (!status.ok()) return status;
 
   const std::string& rest = address.rest;

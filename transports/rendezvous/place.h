@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "nearcall/transports/api/address.h"
 
 namespace nearcall::internal {
@@ -33,7 +34,8 @@ struct Place {
 
 // kAllowed: a rest without a slash is a name in NamesDirectory() (local:); else it is a path in the working directory.
 enum class Names { kAllowed, kNotAllowed };
-absl::StatusOr<Place> PlaceOf(const Address& address, Names names);
+// `more`: parameters that are none of the rendezvous's.
+absl::StatusOr<Place> PlaceOf(const Address& address, Names names, const std::vector<absl::string_view>& more = {});
 
 // $XDG_RUNTIME_DIR/nearcall if that directory is the user's own, else /run/nearcall for root, else /tmp/nearcall-UID.
 std::string NamesDirectory();

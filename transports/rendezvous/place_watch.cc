@@ -97,8 +97,8 @@ std::unique_ptr<ServerWatch> WatchPlace(std::string path) {
   return std::make_unique<PlaceWatch>(std::move(path), std::move(inotify));
 }
 
-std::unique_ptr<ServerWatch> WatchRendezvous(const Address& address, Names names) {
-  absl::StatusOr<Place> place = PlaceOf(address, names);
+std::unique_ptr<ServerWatch> WatchRendezvous(const Address& address, Names names, const Media& media) {
+  absl::StatusOr<Place> place = PlaceOf(address, names, ParametersOf(media));
   return place.ok() ? WatchPlace(place->path) : nullptr;
 }
 

@@ -17,13 +17,14 @@
 
 #include "nearcall/transports/api/address.h"
 #include "nearcall/transports/api/server_watch.h"
+#include "nearcall/transports/rendezvous/medium.h"
 #include "nearcall/transports/rendezvous/place.h"
 
 namespace nearcall::internal {
 
 std::unique_ptr<ServerWatch> WatchPlace(std::string path);
 // Of an address as ConnectRendezvous() takes it; null as well when the address is bad.
-std::unique_ptr<ServerWatch> WatchRendezvous(const Address& address, Names names);
+std::unique_ptr<ServerWatch> WatchRendezvous(const Address& address, Names names, const Media& media);
 
 }  // namespace nearcall::internal
 

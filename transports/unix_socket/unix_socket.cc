@@ -49,20 +49,7 @@ absl::StatusOr<std::unique_ptr<Endpoint>> UnixTransport::Connect(const Address& 
 }
 
 std::unique_ptr<ServerWatch> UnixTransport::Watch(const Address& address) {
-  return internal::WatchRendezvous(address, internal::Names::kNotAllowed);
-}
-
-// The media of local:, the best first.
-absl::StatusOr<std::unique_ptr<Listener>> LocalTransport::Listen(const Address& address) {
-  return internal::ListenRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
-}
-
-absl::StatusOr<std::unique_ptr<Endpoint>> LocalTransport::Connect(const Address& address) {
-  return internal::ConnectRendezvous(address, internal::Names::kAllowed, {&internal::TheSocketMedium()});
-}
-
-std::unique_ptr<ServerWatch> LocalTransport::Watch(const Address& address) {
-  return internal::WatchRendezvous(address, internal::Names::kAllowed);
+  return internal::WatchRendezvous(address, internal::Names::kNotAllowed, {&internal::TheSocketMedium()});
 }
 
 }  // namespace nearcall

@@ -1,14 +1,13 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The transports `unix:` and `local:`.
+// The transport `unix:`.
 //
 //   UnixTransport().Listen(*ParseAddress("unix:/run/greeter.sock?mode=0660&group=staff"));
-//   LocalTransport().Connect(*ParseAddress("local:greeter"));
+//   UnixTransport().Connect(*ParseAddress("unix:/run/greeter.sock"));
 //
-// unix:/path and unix:relative are paths (unix:///path too, as gRPC spells it); local:NAME lives in the user's runtime
-// directory. Both meet by the rendezvous, so a client of one reaches a server of the other; they differ in the media
-// that they allow: unix: the socket itself; local: the best that both sides have (for now the socket).
+// unix:/path and unix:relative are paths (unix:///path too, as gRPC spells it). They meet by the rendezvous, as local:
+// does, so a client of one reaches a server of the other; the medium is the socket itself.
 //
 // Thread-safe, stateless. Errors: see rendezvous/listener.h and rendezvous/connector.h.
 #ifndef NEARCALL_TRANSPORTS_UNIX_SOCKET_UNIX_SOCKET_H_
@@ -25,14 +24,6 @@ namespace nearcall {
 class UnixTransport final : public Transport {
  public:
   absl::string_view scheme() const override { return "unix"; }
-  absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) override;
-  absl::StatusOr<std::unique_ptr<Endpoint>> Connect(const Address& address) override;
-  std::unique_ptr<ServerWatch> Watch(const Address& address) override;
-};
-
-class LocalTransport final : public Transport {
- public:
-  absl::string_view scheme() const override { return "local"; }
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) override;
   absl::StatusOr<std::unique_ptr<Endpoint>> Connect(const Address& address) override;
   std::unique_ptr<ServerWatch> Watch(const Address& address) override;
