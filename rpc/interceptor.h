@@ -8,8 +8,8 @@
 //   class NeedsToken final : public nearcall::ServerInterceptor {
 //     absl::StatusOr<std::unique_ptr<nearcall::CallObserver>> OnStart(absl::string_view method,
 //                                                                     nearcall::ServerContext& context) override {
-//       if (context.metadata().Get("token") != token_) return absl::UnauthenticatedError("no token, or not the right
-//       one"); return nullptr;  // admitted, and its messages and end are of no interest
+//       if (context.metadata().Get("token") != "sesame") return absl::UnauthenticatedError("not the right token");
+//       return nullptr;  // admitted, and nothing more of it is of interest
 //     }
 //   };
 //   nearcall::Server server(nearcall::ServerOptions().add_interceptor(std::make_shared<NeedsToken>()));

@@ -274,5 +274,30 @@ TEST(AddressErrors, ListenNamesPathAndReason) {
   EXPECT_THAT(listen("unix:" + (directory / "file/below")), Says("Not a directory"));
 }
 
+// No message has such a text: proto3's writer warns of it and goes on, its parser refuses.
+TEST_P(ErrorsTest, AStreamsMessageThatDoesNotParse) {
+  ProbeService service;
+  service.output = [](ServerContext&, const Message&, ServerWriter<Message>& writer) {
+    EXPECT_TRUE(writer.Write(Text("\xff")));
+    return absl::OkStatus();
+  };
+  service.input = [](ServerContext&, ServerReader<Message>& reader) -> absl::StatusOr<Message> {
+    Message message;
+    if (!reader.Read(message)) return absl::NotFoundError("no message came");
+    return message;
+  };
+  auto server = Serve(service, Address());
+  const ProbeStub stub(Dial(Address()));
+  auto output = stub.Output(Number(1));
+  // Read behind the stream's status, OK, if that has come by then; in some round it has.
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(stub.Unary(Number(1)).Wait().status(), absl::OkStatus());
+  Message message;
+  EXPECT_FALSE(output.Read(message));
+  EXPECT_THAT(output.Finish(), AllOf(HasCode(Code::kInternal), Says("does not parse")));
+  auto input = stub.Input();
+  EXPECT_TRUE(input.Write(Text("\xff")));
+  EXPECT_THAT(input.Finish().status(), AllOf(HasCode(Code::kInternal), Says("does not parse")));
+}
+
 }  // namespace
 }  // namespace nearcall::test
