@@ -14,6 +14,7 @@
 #define NEARCALL_RPC_CHANNEL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,6 +57,7 @@ class ChannelOptions {
   size_t max_receive_message_size_ = size_t{4} << 20;
   size_t max_pending_bytes_ = size_t{1} << 30;
   std::vector<std::shared_ptr<Transport>> transports_;
+  uint32_t first_call_id_ = 1;  // of each connection, for tests of the wrap: ChannelAccess
 };
 
 class Channel {

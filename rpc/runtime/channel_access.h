@@ -5,6 +5,7 @@
 #ifndef NEARCALL_RPC_RUNTIME_CHANNEL_ACCESS_H_
 #define NEARCALL_RPC_RUNTIME_CHANNEL_ACCESS_H_
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -19,6 +20,7 @@ struct ChannelAccess {
   static const std::vector<std::shared_ptr<Transport>>& transports(const ChannelOptions& options) {
     return options.transports_;
   }
+  static void SetFirstCallId(uint32_t id, ChannelOptions* options) { options->first_call_id_ = id; }
 };
 
 }  // namespace nearcall::internal

@@ -48,6 +48,7 @@ std::shared_ptr<Connection> ChannelCore::MakeConnection() const {
   options.session.connector = true;
   options.session.max_receive_message = options_.max_receive_message_size_;
   options.session.max_pending_bytes = options_.max_pending_bytes_;
+  options.session.first_call_id = options_.first_call_id_;
   options.session.now_ns = MonotonicNanos();
   return std::make_shared<Connection>(std::move(options));
 }

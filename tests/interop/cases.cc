@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "nearcall/rpc/runtime/channel_access.h"
 #include "nearcall/tests/interop/payloads.h"
 
 namespace nearcall::interop {
@@ -185,7 +187,7 @@ void RpcSoak(CaseContext& context) {
 }
 
 void ChannelSoak(CaseContext& context) {
-  for (int i = 0; i < 20; ++i) ExpectLarge(*context.new_client());
+  for (int i = 0; i < 20; ++i) ExpectLarge(*context.new_client(ChannelOptions()));
 }
 
 void LongLivedChannel(CaseContext& context) {
@@ -304,6 +306,33 @@ void PushbackAtServer(CaseContext& context) {
   ExpectOk(context.client.FullDuplex(script), Sizes(24, 9));
 }
 
+// Four streams pushed back, two in each direction, and large calls that go by them on the same channel.
+void PushbackAtBoth(CaseContext& context) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&context] { PushbackAtClient(context); });
+    threads.emplace_back([&context] { PushbackAtServer(context); });
+  }
+  ExpectAll(context.client.UnaryCalls(50, Simple(1 << 20, 1 << 20)), 50, Code::kOk);
+  for (std::thread& thread : threads) thread.join();
+}
+
+// gRPC's high_initial_seqno: the ids of calls pass their largest value and begin anew, with streams open across that.
+void HighInitialId(CaseContext& context) {
+  constexpr uint32_t kLargestId = 0x7fffffff;
+  for (const uint32_t before : {0u, 1u, 20u}) {
+    ChannelOptions options;
+    internal::ChannelAccess::SetFirstCallId(kLargestId - before, &options);
+    const std::unique_ptr<InteropClient> client = context.new_client(options);
+    std::thread stream([&client] { ExpectOk(client->FullDuplex(PingPongScript()), {31415, 9, 2653, 58979}); });
+    ExpectAll(client->UnaryCalls(40, Simple(9, 8)), 40, Code::kOk);
+    ExpectLarge(*client);
+    stream.join();
+    for (const Outcome& outcome : client->FullDuplexes(10, PingPongScript()))
+      ExpectOk(outcome, {31415, 9, 2653, 58979});
+  }
+}
+
 void OverLimit(CaseContext& context) {
   const int over = (4 << 20) + 1;
   absl::StatusOr<SimpleResponse> reply = context.client.UnaryCall(Simple(over, 0), CallOptions());
@@ -373,6 +402,8 @@ const std::vector<Case>& Cases() {
       {"max_concurrent_streams", MaxConcurrentStreams},
       {"pushback_at_client", PushbackAtClient},
       {"pushback_at_server", PushbackAtServer},
+      {"pushback_at_both", PushbackAtBoth},
+      {"high_initial_id", HighInitialId},
       {"over_limit", OverLimit},
       {"server_finishes_first", ServerFinishesFirst},
       {"resource_quota", ResourceQuota},

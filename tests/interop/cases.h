@@ -16,8 +16,9 @@
 namespace nearcall::interop {
 
 struct CaseContext {
-  InteropClient& client;                                       // over a channel of this case's own
-  std::function<std::unique_ptr<InteropClient>()> new_client;  // over another channel to the same server
+  InteropClient& client;  // over a channel of this case's own
+  // Over another channel to the same server.
+  std::function<std::unique_ptr<InteropClient>(const ChannelOptions& options)> new_client;
 };
 
 struct Case {

@@ -145,13 +145,13 @@ TEST_P(InteropTest, Case) {
   const auto& [one, client_form, server_form] = GetParam();
   const std::string& address = servers->address(server_form);
   const absl::string_view form = client_form;
-  auto new_client = [&address, &form] {
-    absl::StatusOr<Channel> channel = Connect(address);
+  auto new_client = [&address, &form](const ChannelOptions& options) {
+    absl::StatusOr<Channel> channel = Connect(address, options);
     EXPECT_TRUE(channel.ok()) << channel.status();
     return NewInteropClient(form, *channel);
   };
   const absl::Time start = absl::Now();
-  std::unique_ptr<InteropClient> client = new_client();
+  std::unique_ptr<InteropClient> client = new_client(ChannelOptions());
   CaseContext context = {*client, new_client};
   one.run(context);
   Results()[{one.name, client_form, server_form}] =
