@@ -62,21 +62,27 @@ TEST_P(CancelTest, DeadlineEndsTheCallAndTheHandler) {
   Holder holder;
   auto server = Serve(holder.service, Address());
   const ProbeStub stub(Dial(Address()));
-  for (int i = 1; i <= 3; ++i) {
+  // On a machine that has no time for us a call may end before its handler has begun: then there is none to be told.
+  for (int i = 0; i < 50 && holder.left < 3; ++i) {
     const Stopwatch watch;
     const absl::Status status =
         stub.Unary(Message(), CallOptions().set_timeout(absl::Milliseconds(100))).Wait().status();
     EXPECT_THAT(status, HasCode(Code::kDeadlineExceeded));
     EXPECT_GE(watch.elapsed(), absl::Milliseconds(100));
     EXPECT_LT(watch.elapsed(), absl::Seconds(5));
-    EXPECT_TRUE(holder.WaitForCancelled(i));
+    EXPECT_TRUE(Eventually([&] { return holder.left == holder.entered; }));
   }
-  EXPECT_EQ(holder.told, 3);
-  auto duplex = stub.Duplex(CallOptions().set_deadline(absl::Now() + absl::Milliseconds(50)));
-  Message message;
-  EXPECT_FALSE(duplex.Read(message));
-  EXPECT_THAT(duplex.Finish(), HasCode(Code::kDeadlineExceeded));
-  EXPECT_TRUE(holder.WaitForCancelled(4));
+  const int unary = holder.left;
+  EXPECT_GE(unary, 3);
+  EXPECT_EQ(holder.told, unary);
+  for (int i = 0; i < 50 && holder.left == unary; ++i) {
+    auto duplex = stub.Duplex(CallOptions().set_deadline(absl::Now() + absl::Milliseconds(50)));
+    Message message;
+    EXPECT_FALSE(duplex.Read(message));
+    EXPECT_THAT(duplex.Finish(), HasCode(Code::kDeadlineExceeded));
+    EXPECT_TRUE(Eventually([&] { return holder.left == holder.entered; }));
+  }
+  EXPECT_TRUE(holder.WaitForCancelled(unary + 1));
 }
 
 TEST_P(CancelTest, ExpiredBeforeItStarts) {
