@@ -20,6 +20,7 @@
 #include "nearcall/tests/bench/options.h"
 #include "nearcall/tests/bench/peer.h"
 #include "nearcall/tests/bench/report.h"
+#include "nearcall/tests/bench/sharing.h"
 
 namespace nearcall::bench {
 namespace {
@@ -97,6 +98,11 @@ class Bench {
     for (const Workload& workload : Workloads()) {
       if (absl::Status status = MeasureOne(peers, workload); !status.ok()) return status;
     }
+    if (StartCpus().size() >= 2) {
+      for (size_t i = 1; i < peers.size(); ++i) {
+        if (absl::Status status = MeasureShared(*peers[i]); !status.ok()) return status;
+      }
+    }
     UnpinThisProcess();
     if (CanCountAllocations()) {
       if (absl::Status status = CountAllAllocations(peers); !status.ok()) return status;
@@ -120,14 +126,36 @@ class Bench {
     return absl::OkStatus();
   }
 
+  absl::Status MeasureShared(const Peer& peer) {
+    for (const Sharing sharing : {Sharing::kThreads, Sharing::kSlowStream}) {
+      if (!Wanted(NameOf(sharing), peer.kind().transport)) continue;
+      Progress(absl::StrCat(NameOf(sharing), ", ", peer.kind().transport, ", ", kSmallPayload,
+                            " B: ", options_.rounds.rounds, " rounds"));
+      absl::StatusOr<Row> row = MeasureSharing(peer, sharing, kSmallPayload, options_.rounds);
+      if (!row.ok()) return row.status();
+      rows_.push_back(*std::move(row));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status CountAllAllocations(const std::vector<std::unique_ptr<Peer>>& peers) {
     Progress("allocations per call");
     for (const std::unique_ptr<Peer>& peer : peers) {
       for (size_t payload : options_.payloads) {
         const int64_t calls = options_.calls > 0 ? options_.calls : payload < kLargePayload ? 10'000 : 1'000;
-        absl::StatusOr<double> count = MeasureAllocations(*peer, payload, calls);
+        absl::StatusOr<double> count = MeasureAllocations(*peer, payload, calls, Waiting::kWait);
         if (!count.ok()) return count.status();
         allocations_[KeyOf(peer->kind(), payload)] = *count;
+        if (peer->kind().name == "floor" || payload != options_.payloads.front()) continue;
+        count = MeasureAllocations(*peer, payload, calls, Waiting::kThen);
+        if (!count.ok()) return count.status();
+        Row row;
+        row.peer = peer->kind().name;
+        row.transport = peer->kind().transport;
+        row.workload = kThenWorkload;
+        row.payload = payload;
+        row.allocations = *count;
+        rows_.push_back(row);
       }
     }
     return absl::OkStatus();

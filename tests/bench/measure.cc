@@ -190,12 +190,13 @@ absl::StatusOr<std::vector<Row>> MeasureRounds(const std::vector<const Peer*>& p
   return rounds.Rows();
 }
 
-absl::StatusOr<double> MeasureAllocations(const Peer& peer, size_t payload, int64_t calls) {
+absl::StatusOr<double> MeasureAllocations(const Peer& peer, size_t payload, int64_t calls, Waiting waiting) {
   absl::StatusOr<std::unique_ptr<EchoLink>> link = peer.Open(payload, 1);
   if (!link.ok()) return link.status();
-  const auto call = [&link](int64_t count) -> absl::Status {
+  const auto call = [&link, waiting](int64_t count) -> absl::Status {
     for (int64_t i = 0; i < count; ++i) {
-      if (absl::Status status = (*link)->Echo(); !status.ok()) return status;
+      const absl::Status status = waiting == Waiting::kWait ? (*link)->Echo() : (*link)->EchoThen();
+      if (!status.ok()) return status;
     }
     return absl::OkStatus();
   };

@@ -39,7 +39,8 @@ absl::StatusOr<std::vector<Row>> MeasureRounds(const std::vector<const Peer*>& p
                                                const RoundOptions& options);
 
 // Per call, beyond what protobuf alone allocates; `calls` calls after a tenth of that as warm-up.
-absl::StatusOr<double> MeasureAllocations(const Peer& peer, size_t payload, int64_t calls);
+enum class Waiting { kWait, kThen };
+absl::StatusOr<double> MeasureAllocations(const Peer& peer, size_t payload, int64_t calls, Waiting waiting);
 
 }  // namespace nearcall::bench
 

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nearcall/tests/bench/nearcall_peer.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,8 +18,53 @@
 namespace nearcall::bench {
 namespace {
 
+constexpr size_t kStreamPayload = 64 << 10;
+constexpr auto kReadEvery = std::chrono::milliseconds(2);
+
 class BlockingEcho final : public EchoService::Service {
   absl::StatusOr<EchoMessage> Echo(ServerContext&, const EchoMessage& request) override { return HandleEcho(request); }
+  absl::Status Repeat(ServerContext&, const EchoMessage& request, ServerWriter<EchoMessage>& writer) override {
+    while (writer.Write(request)) {
+    }
+    return absl::CancelledError("the client is gone");
+  }
+};
+
+// Its server is always ahead: what the stream's credit lets it send is there, unread.
+class SlowReader final : public EchoLink::SlowStream {
+ public:
+  explicit SlowReader(const EchoService::Stub& stub)
+      : stream_(stub.Repeat(MakeEcho(kStreamPayload))), thread_([this] { Read(); }) {}
+  ~SlowReader() override {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      over_ = true;
+    }
+    ended_.notify_one();
+    stream_.Cancel();
+    thread_.join();
+  }
+
+ private:
+  void Read() {
+    EchoMessage message;
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!over_) {
+      lock.unlock();
+      const bool read = stream_.Read(message);
+      lock.lock();
+      if (!read) break;
+      ended_.wait_for(lock, kReadEvery, [this] { return over_; });
+    }
+    lock.unlock();
+    stream_.Finish().IgnoreError();  // cancelled
+  }
+
+  ClientReader<EchoMessage> stream_;
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  bool over_ = false;
+  std::thread thread_;
 };
 
 class NearcallServer final : public EchoServer {
@@ -38,6 +85,21 @@ class NearcallLink final : public EchoLink {
       : stub_(channel), request_(MakeEcho(payload)), outstanding_(outstanding) {}
 
   absl::Status Echo() override { return Check(stub_.Echo(request_).Wait()); }
+
+  absl::Status EchoThen() override {
+    std::unique_lock<std::mutex> lock(then_mutex_);
+    then_done_ = false;
+    stub_.Echo(request_).Then([this](absl::StatusOr<EchoMessage> reply) {
+      std::lock_guard<std::mutex> inside(then_mutex_);
+      then_status_ = Check(reply);
+      then_done_ = true;
+      then_changed_.notify_one();
+    });
+    then_changed_.wait(lock, [this] { return then_done_; });
+    return then_status_;
+  }
+
+  absl::StatusOr<std::unique_ptr<SlowStream>> ReadSlowly() override { return std::make_unique<SlowReader>(stub_); }
 
   absl::Status Flood(int64_t end, Latencies& latencies) override {
     Flight flight(end, latencies);
@@ -87,6 +149,10 @@ class NearcallLink final : public EchoLink {
   const EchoService::Stub stub_;
   const EchoMessage request_;
   const int outstanding_;
+  std::mutex then_mutex_;  // of EchoThen()
+  std::condition_variable then_changed_;
+  bool then_done_ = false;
+  absl::Status then_status_;
 };
 
 }  // namespace

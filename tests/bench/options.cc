@@ -138,6 +138,9 @@ Workloads: "unary": one call at a time, both sides asleep between; "64-outstandi
 earlier ones, beside a raw socket that reads and writes in batches. "two-cores": client on the first core, server on the
 second; "one-core": both on the first, where the framework's own cost shows best.
 
+On two cores, beside one call at a time on the same channel: "64-threads", each in Wait(); "slow-stream", calls beside
+a stream that is read slowly. "then" has the allocations of a call whose reply a callback takes.
+
 Reading the table: times are of all slots of a row. A ratio "1.43 [1.38 1.50]" is the median and the quartiles over all
 rounds of a slot against the floor's slots right before and after it; a goal is met when its upper quartile meets it.
 CPU us/call, instructions and allocations are client and server together; allocations are those beyond what protobuf

@@ -21,6 +21,11 @@ std::string AddressOf(const PeerKind& kind, const ScratchFolder& folder) {
 
 }  // namespace
 
+absl::Status EchoLink::EchoThen() { return absl::UnimplementedError("this peer has no callbacks"); }
+absl::StatusOr<std::unique_ptr<EchoLink::SlowStream>> EchoLink::ReadSlowly() {
+  return absl::UnimplementedError("this peer has no streams");
+}
+
 absl::StatusOr<std::unique_ptr<EchoServer>> ServeEcho(const PeerKind& kind, const std::string& address) {
   return kind.name == "floor" ? ServeFloor(address) : ServeNearcall(address);
 }

@@ -34,11 +34,19 @@ struct PeerKind {
   bool one_process() const { return transport == "inproc"; }
 };
 
-// A client's connection for calls of one payload size.
+// A client's connection for calls of one payload size. Echo() may be called by several threads at once where the peer
+// is no floor; floors have only Echo() and Flood().
 class EchoLink {
  public:
   virtual ~EchoLink() = default;
   virtual absl::Status Echo() = 0;  // one call, waited for
+  virtual absl::Status EchoThen();  // one call, its reply taken by a callback of a small capture, and waited for
+  // A stream over the same link, beside its calls, whose messages are read slowly until the object's end.
+  class SlowStream {
+   public:
+    virtual ~SlowStream() = default;
+  };
+  virtual absl::StatusOr<std::unique_ptr<SlowStream>> ReadSlowly();
   // Keeps the link's number of calls outstanding until `end` (MonotonicNanos), then waits for the last.
   virtual absl::Status Flood(int64_t end, Latencies& latencies) = 0;
 };

@@ -16,6 +16,11 @@
 
 namespace nearcall::bench {
 
+// Names of workloads that goals speak of.
+inline constexpr char kThreadsWorkload[] = "64-threads/two-cores";      // each in Wait(), on one channel
+inline constexpr char kSlowStreamWorkload[] = "slow-stream/two-cores";  // unary, beside a stream that is read slowly
+inline constexpr char kThenWorkload[] = "then";                         // unary, by callback: allocations alone
+
 struct Row {
   std::string peer;       // "nearcall", "floor", "machine"
   std::string transport;  // "unix", ...
@@ -33,6 +38,9 @@ struct Row {
   std::optional<Quartiles> p50_ratio;
   std::optional<Quartiles> cpu_ratio;
   std::optional<Quartiles> rate_ratio;
+  // To slots of the same peer, one call at a time, beside it.
+  std::optional<Quartiles> one_thread_ratio;  // of calls/s
+  std::optional<Quartiles> alone_p99_ratio;
   std::optional<double> others_cpu;  // share of the machine that other processes used meanwhile
 };
 
