@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "nearcall/rpc/runtime/channel_access.h"
 #include "nearcall/tests/rpc/fake_peer.h"
 #include "nearcall/tests/rpc/rpc_test_util.h"
 #include "nearcall/transports/rendezvous/greeting.h"
@@ -296,6 +297,30 @@ TEST_P(HostileServerTest, ReasonableFramesWork) {
   const std::string reply =
       MakeFrame(FrameKind::kStatus, internal::kWithMessage, 1, "", Text("x").SerializeAsString()).bytes();
   EXPECT_EQ(UnaryAnsweredWith({reply}), absl::OkStatus());
+}
+
+// The ids of a channel's calls pass their largest value; 0 is no call.
+TEST_P(HostileServerTest, CallIdsWrap) {
+  constexpr int kCalls = 4;
+  std::vector<uint32_t> ids;
+  ServeOnce([&ids](FakePeer& peer) {
+    peer.Send(HelloFrame());
+    while (ids.size() < kCalls) {
+      const std::optional<std::string> call = peer.ReceiveKind(FrameKind::kCall);
+      internal::FrameHeader header;
+      if (!call.has_value() || !internal::DecodeFrameHeader(call->data(), &header)) return;
+      ids.push_back(header.call_id);
+      peer.Send(MakeFrame(FrameKind::kStatus, internal::kWithMessage, header.call_id));
+    }
+  });
+  ChannelOptions options;
+  internal::ChannelAccess::SetFirstCallId(0x7ffffffe, &options);
+  const ProbeStub stub(Dial(Address(), options));
+  for (int i = 0; i < kCalls; ++i) {
+    EXPECT_EQ(stub.Unary(Message(), CallOptions().set_timeout(absl::Seconds(10))).Wait().status(), absl::OkStatus());
+  }
+  Stop(stub);
+  EXPECT_THAT(ids, ::testing::ElementsAre(0x7ffffffe, 0x7fffffff, 1, 2));
 }
 
 TEST_P(HostileServerTest, AnotherWireVersion) {

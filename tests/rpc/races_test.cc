@@ -28,23 +28,20 @@ void Spin(int64_t nanos) {
   }
 }
 
-// Two sides of a race that begin together: the handler, which then takes from 0 to 60 us to end, and a thread that
-// cancels the call after 60 to 0 us. Which is first changes in the middle of each sweep.
+// Two sides of a race that begin together: the handler, which then ends, and a thread that cancels the call a little
+// later. How much later is learnt, so that each is first about as often on any machine.
 class Race {
  public:
-  static constexpr int64_t kSweep = 30;
-
   Race() : thread_([this] { Run(); }) {}
   ~Race() {
     stop_ = true;
     thread_.join();
   }
   // By the handler of call `number`; false if nobody came to cancel it.
-  bool EndHandler(int64_t number) {
+  bool AwaitBegun(int64_t number) {
     for (const int64_t limit = MonotonicNanos() + 10'000'000'000; begun_ < number; std::this_thread::yield()) {
       if (MonotonicNanos() > limit) return false;
     }
-    Spin(number % kSweep * 2000);
     return true;
   }
   // By the client, before it waits.
@@ -52,11 +49,16 @@ class Race {
     number_ = number;
     call_ = call;
   }
-  void AwaitCancelled() {
+  // Afterwards: waits until it was cancelled.
+  void End(bool cancelled_first) {
     while (call_.load() != nullptr) std::this_thread::yield();
+    delay_ns_ =
+        cancelled_first ? std::min<int64_t>(delay_ns_ + kStepNs, kMostNs) : std::max<int64_t>(delay_ns_ - kStepNs, 0);
   }
 
  private:
+  static constexpr int64_t kStepNs = 3000, kMostNs = 5'000'000;
+
   void Run() {
     while (!stop_) {
       Call<Message>* call = call_.load();
@@ -64,16 +66,15 @@ class Race {
         std::this_thread::yield();
         continue;
       }
-      const int64_t number = number_;
-      begun_ = number;
-      Spin((kSweep - 1 - number % kSweep) * 2000);
+      begun_ = number_.load();
+      Spin(delay_ns_);
       call->Cancel();
       call_ = nullptr;
     }
   }
 
   std::atomic<Call<Message>*> call_{nullptr};
-  std::atomic<int64_t> number_{-1}, begun_{-1};
+  std::atomic<int64_t> number_{-1}, begun_{-1}, delay_ns_{20'000};
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };
@@ -81,7 +82,8 @@ class Race {
 struct Ends {
   std::atomic<int> replies{0}, cancelled{0}, wrong{0};
 
-  void Add(const absl::StatusOr<Message>& reply, int64_t number) {
+  // Whether it was cancelled.
+  bool Add(const absl::StatusOr<Message>& reply, int64_t number) {
     if (reply.ok() && reply->number() == number) {
       ++replies;
     } else if (!reply.ok() && reply.status().code() == Code::kCancelled) {
@@ -89,6 +91,7 @@ struct Ends {
     } else if (wrong++ == 0) {
       ADD_FAILURE() << reply.status();
     }
+    return !reply.ok();
   }
 };
 
@@ -99,7 +102,7 @@ TEST_P(RacesTest, CancelRacesCompletion) {
   Race race;
   ProbeService service;
   service.unary = [&](ServerContext&, const Message& request) -> absl::StatusOr<Message> {
-    EXPECT_TRUE(race.EndHandler(request.number()));
+    EXPECT_TRUE(race.AwaitBegun(request.number()));
     return request;
   };
   auto server = Serve(service, Address());
@@ -108,21 +111,21 @@ TEST_P(RacesTest, CancelRacesCompletion) {
   for (int i = 0; i < kCalls; ++i) {
     Call<Message> call = stub.Unary(Number(i));
     race.Begin(&call, i);
-    waited.Add(call.Wait(), i);
-    race.AwaitCancelled();
+    race.End(waited.Add(call.Wait(), i));
   }
   for (int i = kCalls; i < 2 * kCalls; ++i) {
     Event ended;
     std::atomic<int> times{0};
+    std::atomic<bool> cancelled{false};
     Call<Message> call = stub.Unary(Number(i));
     call.Then([&, i](absl::StatusOr<Message> reply) {
       ++times;
-      called.Add(reply, i);
+      cancelled = called.Add(reply, i);
       ended.Set();
     });
     race.Begin(&call, i);
     ASSERT_TRUE(ended.Wait());
-    race.AwaitCancelled();
+    race.End(cancelled);
     ASSERT_EQ(times, 1);
   }
   for (const Ends* ends : {&waited, &called}) {
@@ -171,7 +174,7 @@ TEST_P(RacesTest, OnCancelRacesTheHandlersEnd) {
   ProbeService service;
   service.unary = [&](ServerContext& context, const Message& request) -> absl::StatusOr<Message> {
     context.OnCancel([&told, kept, number = request.number()] { ++told[static_cast<size_t>(number)]; });
-    EXPECT_TRUE(race.EndHandler(request.number()));
+    EXPECT_TRUE(race.AwaitBegun(request.number()));
     return request;
   };
   Ends ends;
@@ -181,8 +184,7 @@ TEST_P(RacesTest, OnCancelRacesTheHandlersEnd) {
     for (int i = 0; i < kCalls; ++i) {
       Call<Message> call = stub.Unary(Number(i));
       race.Begin(&call, i);
-      ends.Add(call.Wait(), i);
-      race.AwaitCancelled();
+      race.End(ends.Add(call.Wait(), i));
     }
   }
   EXPECT_EQ(ends.replies + ends.cancelled, kCalls);
@@ -228,21 +230,23 @@ TEST_P(BesideAStreamTest, FastCallsBesideAStreamThatIsReadSlowly) {
   Message message;
   ASSERT_TRUE(output.Read(message));
   std::atomic<bool> stop{false};
-  int64_t next = 1;
+  std::atomic<int64_t> next{1};
   std::thread reader([&] {
     while (!stop) {
-      if (!output.Read(message) || message.number() != next++) return ADD_FAILURE() << "after " << next;
+      if (!output.Read(message) || message.number() != next++) return ADD_FAILURE() << "message " << next;
       std::this_thread::sleep_for(std::chrono::milliseconds(2));  // a slow reader, not a wait
     }
   });
-  const double beside = P99(stub, kCalls);
+  double beside = 0;
+  do {
+    beside = P99(stub, kCalls);
+  } while (next < 5 && !HasFailure());  // on a busy machine the reader may have no turn at first
   stop = true;
   reader.join();
   output.Cancel();
   EXPECT_THAT(output.Finish(), HasCode(Code::kCancelled));
   std::printf("p99 alone %.1f us, beside the stream %.1f us, %.2f times, %lld messages\n", alone, beside,
-              beside / alone, static_cast<long long>(next));
-  EXPECT_GT(next, 1);
+              beside / alone, static_cast<long long>(next.load()));
 }
 
 // The other way round: the client writes, the handler reads now and then, and the writer blocks for credit.
