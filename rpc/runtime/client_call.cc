@@ -27,6 +27,7 @@ class ClientCall::Retry final : public Runnable {
  public:
   explicit Retry(ClientCall* call) : call_(call) {}
   void Run() override {
+    call_->retry_posted_.store(false);
     call_->Dispatch();
     call_->Unref();
   }
@@ -97,17 +98,17 @@ void ClientCall::Start(const std::shared_ptr<ChannelCore>& channel, std::shared_
   channel_ = channel;
   if (ForkGuard::Forked()) {
     method_ = &method;
-    connection_ = channel_->NoConnection();
+    BindLocked(channel_->NoConnection());
     return FinishLocked(ForkGuard::Error());  // nobody else knows the call
   }
   if (!Prepare(method, request, options)) {
-    connection_ = channel_->NoConnection();
+    BindLocked(channel_->NoConnection());
     FinishLocked(status_);  // nobody else knows the call yet
     return;
   }
   if (scope_ == nullptr) return DispatchBound(std::move(open));  // nobody else can know the call before this returns
   if (!scope_->Link(this)) {
-    connection_ = channel_->NoConnection();
+    BindLocked(channel_->NoConnection());
     FinishLocked(absl::CancelledError(absl::StrCat("the call within which ", method.path, " was made is cancelled")));
     return;
   }
@@ -115,15 +116,19 @@ void ClientCall::Start(const std::shared_ptr<ChannelCore>& channel, std::shared_
   DispatchBound(std::move(open));
 }
 
+// Again. Several may wait for it: the first to come does it.
 void ClientCall::Dispatch() {
   std::lock_guard<std::mutex> bind(bind_mutex_);
+  {
+    std::lock_guard<std::mutex> lock(connection_->mutex());
+    if (!retry_) return;
+  }
   DispatchBound(nullptr);
 }
 
 // To that connection first, if there is one.
 void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
   absl::Status why;
-  retry_ = false;
   std::optional<ChannelCore::Wanter> wanter;
   if (wait_for_ready_) wanter.emplace(*channel_);
   for (; (wait_for_ready_ || attempts_ < kMaxAttempts) && !cancelled_; ++attempts_) {
@@ -136,20 +141,39 @@ void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
   }
   if (cancelled_) why = cancel_status_;
   if (why.ok()) why = absl::UnavailableError(absl::StrCat("no connection to ", channel_->address()));
-  if (connection_ == nullptr) connection_ = channel_->NoConnection();
+  if (connection_ == nullptr) BindLocked(channel_->NoConnection());
   std::lock_guard<std::mutex> lock(connection_->mutex());
   if (!over_) FinishLocked(why);
+}
+
+void ClientCall::BindLocked(std::shared_ptr<Connection> to) {
+  // Of a unary call nobody can be between LockBound()'s look and its lock: its one owner is here, others take
+  // bind_mutex_.
+  if (method_->kind == MethodKind::kUnary) left_.clear();
+  if (connection_ != nullptr && connection_ != to) left_.push_back(std::move(connection_));
+  connection_ = std::move(to);
+  bound_.store(connection_.get(), std::memory_order_release);
+  retry_ = false;
 }
 
 // False: the connection was found gone before the peer can have seen anything of the call.
 bool ClientCall::SendTo(std::shared_ptr<Connection> to, absl::Status* why) {
   Connection* const connection = to.get();
-  std::lock_guard<std::mutex> lock(connection->mutex());
-  if (connection->ClosedLocked() || connection->session().draining()) {
-    if (connection->ClosedLocked()) *why = connection->CloseStatusLocked();
-    return false;
+  std::unique_lock<std::mutex> lock(connection->mutex(), std::defer_lock);
+  {
+    std::unique_lock<std::mutex> before;
+    if (connection_ == nullptr || connection_ == to) {
+      lock.lock();
+    } else {
+      before = std::unique_lock<std::mutex>(connection_->mutex(), std::defer_lock);
+      std::lock(before, lock);
+    }
+    if (connection->ClosedLocked() || connection->session().draining()) {
+      if (connection->ClosedLocked()) *why = connection->CloseStatusLocked();
+      return false;
+    }
+    BindLocked(std::move(to));
   }
-  connection_ = std::move(to);
   session_call_ = connection->session().NewCall(static_cast<CallOwner*>(this));
   connection->WatchPeerLocked();
   Ref();  // the session's
@@ -163,16 +187,15 @@ bool ClientCall::SendTo(std::shared_ptr<Connection> to, absl::Status* why) {
     // EPIPE: the peer closed before these bytes were taken. They went out alone, or what was before them failed too.
     connection->session().Release(std::exchange(session_call_, nullptr));
     Unref();
+    retry_ = true;
     *why = connection->AbandonSendingLocked();
     return false;
   }
   if (completion_ != nullptr) {
     unattended_ = true;
     connection->AddUnattendedLocked();
-    StartTimerLocked();
-  } else if (!has_request_) {
-    StartTimerLocked();
   }
+  if (stream_.OnBoundLocked(*connection) || completion_ != nullptr || !has_request_) StartTimerLocked();
   return true;
 }
 
@@ -272,13 +295,14 @@ void ClientCall::OnLost(Connection& connection, const absl::Status& why, bool no
   retry_ = true;
   if (unattended_) connection.RemoveUnattendedLocked();
   unattended_ = false;
-  if (waiter_ != nullptr) connection.CompleteLocked(waiter_);
-  if (initial_waiter_ != nullptr) connection.CompleteLocked(initial_waiter_);
-  if (completion_ != nullptr) {
-    if (retry_run_ == nullptr) retry_run_ = std::make_unique<Retry>(this);
-    Ref();
-    connection.pool().Post(retry_run_.get());
-  }
+  // A waiter may be on another connection when it wakes: it is forgotten here.
+  if (waiter_ != nullptr) connection.CompleteLocked(std::exchange(waiter_, nullptr));
+  if (initial_waiter_ != nullptr) connection.CompleteLocked(std::exchange(initial_waiter_, nullptr));
+  const bool awaited = stream_.OnLostLocked(connection) || completion_ != nullptr;
+  if (!awaited || retry_posted_.exchange(true)) return;
+  if (retry_run_ == nullptr) retry_run_ = std::make_unique<Retry>(this);
+  Ref();
+  connection.pool().Post(retry_run_.get());
 }
 
 void ClientCall::FinishLocked(absl::Status status) {
@@ -316,32 +340,34 @@ void ClientCall::FinishLocked(absl::Status status) {
 // ---- the owner's side
 
 void ClientCall::Wait() {
+  Waiter waiter;
   for (;;) {
-    {
-      std::unique_lock<std::mutex> lock(connection_->mutex());
-      Waiter waiter;
-      while (!over_ && !retry_) {
-        waiter.done = false;
-        waiter_ = &waiter;
-        const bool in_time = connection_->Await(lock, &waiter, deadline_ns_);
-        waiter_ = nullptr;
-        if (!in_time && !over_ && !retry_)
-          FinishLocked(connection_->ClosedLocked() ? connection_->CloseStatusLocked() : DeadlineStatus());
-      }
-      if (over_) return;
+    std::unique_lock<std::mutex> lock = LockBound();
+    if (over_) return;
+    if (retry_) {
+      lock.unlock();
+      Dispatch();
+      continue;
     }
-    Dispatch();
+    Connection& bound = connection();
+    waiter.done = false;
+    waiter_ = &waiter;
+    const bool in_time = bound.Await(lock, &waiter, deadline_ns_);
+    if (&bound != &connection()) continue;  // OnLost() has forgotten the waiter
+    waiter_ = nullptr;
+    if (!in_time && !over_ && !retry_)
+      FinishLocked(bound.ClosedLocked() ? bound.CloseStatusLocked() : DeadlineStatus());
   }
 }
 
 bool ClientCall::Ready() {
-  std::lock_guard<std::mutex> lock(connection_->mutex());
+  const std::unique_lock<std::mutex> lock = LockBound();
   return over_;
 }
 
 bool ClientCall::Subscribe(Runnable* completion, bool only_pending) {
   {
-    std::lock_guard<std::mutex> lock(connection_->mutex());
+    const std::unique_lock<std::mutex> lock = LockBound();
     if (over_) {
       if (only_pending) return false;
       PostCompletion(completion);
@@ -350,12 +376,14 @@ bool ClientCall::Subscribe(Runnable* completion, bool only_pending) {
     completion_ = completion;
     if (!retry_) {
       unattended_ = true;
-      connection_->AddUnattendedLocked();
+      connection().AddUnattendedLocked();
       StartTimerLocked();
       return true;
     }
+    Ref();  // the completion may run, and let go of everything, before Dispatch() returns
   }
   Dispatch();
+  Unref();
   return true;
 }
 
@@ -444,7 +472,7 @@ void ClientCall::PostCompletion(Runnable* run) { channel_->PostCallback(run); }
 void ClientCall::DropUnread() {
   if (ForkGuard::Forked()) return;  // there is nothing to read
   {
-    std::lock_guard<std::mutex> lock(connection_->mutex());
+    const std::unique_lock<std::mutex> lock = LockBound();
     drop_unread_ = true;
   }
   Bytes message;
@@ -454,16 +482,23 @@ void ClientCall::DropUnread() {
 
 const Metadata& ClientCall::WaitForInitialMetadata() {
   if (orphaned()) return initial_;
-  std::unique_lock<std::mutex> lock(connection_->mutex());
   Waiter waiter;
-  while (!initial_received_ && !over_ && !retry_) {
+  for (;;) {
+    std::unique_lock<std::mutex> lock = LockBound();
+    if (initial_received_ || over_) return initial_;
+    if (retry_) {
+      lock.unlock();
+      Dispatch();
+      continue;
+    }
+    Connection& bound = connection();
     waiter.done = false;
     initial_waiter_ = &waiter;
-    const bool in_time = connection_->Await(lock, &waiter, deadline_ns_);
+    const bool in_time = bound.Await(lock, &waiter, deadline_ns_);
+    if (&bound != &connection()) continue;  // OnLost() has forgotten the waiter
     initial_waiter_ = nullptr;
-    if (!in_time && !over_ && !retry_) FinishLocked(DeadlineStatus());
+    if (!in_time && !initial_received_ && !over_ && !retry_) FinishLocked(DeadlineStatus());
   }
-  return initial_;
 }
 
 void ClientCall::Reset() {
@@ -477,6 +512,8 @@ void ClientCall::Reset() {
   request_ = reply_ = {};
   hooks_ = nullptr;
   connection_ = nullptr;
+  bound_.store(nullptr, std::memory_order_relaxed);
+  left_.clear();
   cancelled_ = over_ = retry_ = has_reply_ = false;
   initial_received_ = drop_unread_ = timer_scheduled_ = false;
   attempts_ = 0;

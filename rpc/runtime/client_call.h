@@ -5,15 +5,18 @@
 // record. Unary calls come from and go back to their channel's stock, so that none is allocated in the steady state.
 //
 // Which connection. Dispatch() binds the call to one and sends; a call that the server provably has not started (it was
-// still at home, or came back so) is dispatched again, on another connection, by whoever waits for it, while its
-// request is kept. Thread safety: the bound connection's lock guards the state; bind_mutex_ the binding against
-// Cancel() from other threads (bind_mutex_ before the connection's lock).
+// still at home, or came back so) is dispatched again, on another connection, by whoever waits for it (its end, a
+// message, the initial metadata), while its request is kept. Thread safety: the bound connection's lock guards the
+// state; bind_mutex_ the binding against Cancel() from other threads (bind_mutex_ before the connection's lock). To
+// bind it again takes the locks of both connections: see LockBound().
 #ifndef NEARCALL_RPC_RUNTIME_CLIENT_CALL_H_
 #define NEARCALL_RPC_RUNTIME_CLIENT_CALL_H_
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "nearcall/rpc/call_options.h"
@@ -70,7 +73,10 @@ class ClientCall final : public OpState,
   void OnLost(Connection& connection, const absl::Status& why, bool not_started) override;
 
   // StreamCall
-  Connection& connection() override { return *connection_; }
+  Connection& connection() override { return *bound_.load(std::memory_order_acquire); }
+  bool LostLocked() const override { return retry_; }
+  void GoOn() override { Dispatch(); }
+  void OnAwaitedLocked() override { StartTimerLocked(); }
   SessionCall* session_call() override { return session_call_; }
   int64_t wait_deadline() const override { return deadline_ns_; }
   void OnWaitDeadline() override;
@@ -95,6 +101,7 @@ class ClientCall final : public OpState,
   void Dispatch();
   void DispatchBound(std::shared_ptr<Connection> connection);
   bool SendTo(std::shared_ptr<Connection> to, absl::Status* why);
+  void BindLocked(std::shared_ptr<Connection> to);
   absl::Status SendLocked(Connection& connection);
   void OnStatusLocked(Connection& connection, SessionEvent& event);
   void FinishLocked(absl::Status status);
@@ -115,7 +122,9 @@ class ClientCall final : public OpState,
 
   std::mutex bind_mutex_;
   std::shared_ptr<Connection> connection_;
-  bool cancelled_ = false;  // under bind_mutex_: no new binding
+  std::atomic<Connection*> bound_{nullptr};        // the same, for who has no lock yet
+  std::vector<std::shared_ptr<Connection>> left_;  // earlier ones, whose lock somebody may be about to take
+  bool cancelled_ = false;                         // under bind_mutex_: no new binding
   absl::Status cancel_status_;
   int attempts_ = 0;
 
@@ -138,6 +147,7 @@ class ClientCall final : public OpState,
   Waiter* initial_waiter_ = nullptr;
   Runnable* completion_ = nullptr;
   std::unique_ptr<Retry> retry_run_;
+  std::atomic<bool> retry_posted_{false};
   MessageStream stream_;
   ClientCall* next_free_ = nullptr;  // in the channel's stock
 };

@@ -23,6 +23,14 @@ std::unique_ptr<Unit> MessageUnit(const Message& message, size_t size) {
 
 }  // namespace
 
+std::unique_lock<std::mutex> StreamCall::LockBound() {
+  for (;;) {
+    Connection& bound = connection();
+    std::unique_lock<std::mutex> lock(bound.mutex());
+    if (&bound == &connection()) return lock;
+  }
+}
+
 // ---- reading
 
 bool MessageStream::TakeLocked(Bytes* message) {
@@ -46,33 +54,38 @@ bool MessageStream::TakeLocked(Bytes* message) {
 
 bool MessageStream::Read(Bytes* message) {
   if (ForkGuard::Forked()) return false;
-  Connection& connection = call_->connection();
-  std::unique_lock<std::mutex> lock(connection.mutex());
   Waiter waiter;
   for (;;) {
+    std::unique_lock<std::mutex> lock = call_->LockBound();
     if (reads_.empty() && TakeLocked(message)) return true;
     if (read_end_ && reads_.empty()) return false;
+    if (call_->LostLocked()) {
+      lock.unlock();
+      call_->GoOn();
+      continue;
+    }
+    Connection& bound = call_->connection();
     waiter.done = false;
     reader_ = &waiter;
-    const bool in_time = connection.Await(lock, &waiter, call_->wait_deadline());
+    const bool in_time = bound.Await(lock, &waiter, call_->wait_deadline());
+    if (&bound != &call_->connection()) continue;  // OnLostLocked() has forgotten the waiter
     reader_ = nullptr;
-    if (!in_time && !read_end_) {
+    if (!in_time && !read_end_ && !call_->LostLocked()) {
       lock.unlock();
-      call_->OnWaitDeadline();
-      return false;
+      call_->OnWaitDeadline();  // ends the call, unless it ended well in this moment: then its messages are read
     }
   }
 }
 
 bool MessageStream::ReadNow(Bytes* message) {
-  std::lock_guard<std::mutex> lock(call_->connection().mutex());
+  const std::unique_lock<std::mutex> lock = call_->LockBound();
   return TakeLocked(message);
 }
 
 OpState* MessageStream::StartRead() {
   if (ForkGuard::Forked()) return NewOrphan();
   auto* op = new StreamOp(this, true);
-  std::lock_guard<std::mutex> lock(call_->connection().mutex());
+  const std::unique_lock<std::mutex> lock = call_->LockBound();
   op->Ref();
   reads_.push_back(op);
   ServeReadsLocked();
@@ -107,6 +120,7 @@ void MessageStream::AbandonReadLocked(StreamOp* op) {
 }
 
 void MessageStream::OnMessageLocked(SessionEvent& event) {
+  if (read_end_) return;  // this side ended it, by a deadline or an error, before the peer knew
   if (!event.assembled.empty()) {
     inbox_.push_back(std::move(event.assembled));
   } else {
@@ -120,6 +134,28 @@ void MessageStream::OnMessageLocked(SessionEvent& event) {
 void MessageStream::OnReadEndLocked() {
   read_end_ = true;
   ServeReadsLocked();
+}
+
+bool MessageStream::OnLostLocked(Connection& connection) {
+  if (reader_ != nullptr) connection.CompleteLocked(std::exchange(reader_, nullptr));
+  bool awaited = false;
+  for (StreamOp* op : reads_) {
+    if (op->unattended_) connection.RemoveUnattendedLocked();
+    op->unattended_ = false;
+    if (op->waiter_ != nullptr) connection.CompleteLocked(std::exchange(op->waiter_, nullptr));
+    awaited = awaited || op->completion_ != nullptr;
+  }
+  return awaited;
+}
+
+bool MessageStream::OnBoundLocked(Connection& connection) {
+  int awaited = 0;
+  for (StreamOp* op : reads_) {
+    op->unattended_ = op->completion_ != nullptr;
+    if (op->unattended_) ++awaited;
+  }
+  for (int i = 0; i < awaited; ++i) connection.AddUnattendedLocked();
+  return awaited > 0;
 }
 
 void MessageStream::ClearInboxLocked() {
@@ -286,41 +322,58 @@ void StreamOp::CompleteLocked(bool ok) {
 
 void StreamOp::Wait() {
   StreamCall* call = stream_->call_;
-  Connection& connection = call->connection();
-  std::unique_lock<std::mutex> lock(connection.mutex());
   Waiter waiter;
-  while (!done_) {
+  for (;;) {
+    std::unique_lock<std::mutex> lock = call->LockBound();
+    if (done_) {
+      taken_ = true;
+      return;
+    }
+    if (call->LostLocked()) {
+      lock.unlock();
+      call->GoOn();
+      continue;
+    }
+    Connection& bound = call->connection();
     waiter.done = false;
     waiter_ = &waiter;
-    const bool in_time = connection.Await(lock, &waiter, call->wait_deadline());
+    const bool in_time = bound.Await(lock, &waiter, call->wait_deadline());
+    if (&bound != &call->connection()) continue;  // OnLostLocked() has forgotten the waiter
     waiter_ = nullptr;
-    if (!in_time && !done_) {
+    if (!in_time && !done_ && !call->LostLocked()) {
       lock.unlock();
       call->OnWaitDeadline();  // ends the call, and so this op
-      lock.lock();
     }
   }
-  taken_ = true;
 }
 
 bool StreamOp::Ready() {
-  std::lock_guard<std::mutex> lock(stream_->call_->connection().mutex());
+  const std::unique_lock<std::mutex> lock = stream_->call_->LockBound();
   if (done_) taken_ = true;
   return done_;
 }
 
 bool StreamOp::Subscribe(Runnable* completion, bool only_pending) {
   StreamCall* call = stream_->call_;
-  std::lock_guard<std::mutex> lock(call->connection().mutex());
-  taken_ = true;
-  if (done_) {
-    if (only_pending) return false;
-    call->PostCompletion(completion);
-    return true;
+  {
+    const std::unique_lock<std::mutex> lock = call->LockBound();
+    taken_ = true;
+    if (done_) {
+      if (only_pending) return false;
+      call->PostCompletion(completion);
+      return true;
+    }
+    completion_ = completion;
+    if (!call->LostLocked()) {
+      unattended_ = true;
+      call->connection().AddUnattendedLocked();
+      call->OnAwaitedLocked();
+      return true;
+    }
+    call->RefCall();  // the completion may run, and let go of everything, before GoOn() returns
   }
-  completion_ = completion;
-  unattended_ = true;
-  call->connection().AddUnattendedLocked();
+  call->GoOn();
+  call->UnrefCall();
   return true;
 }
 
@@ -328,7 +381,7 @@ void StreamOp::Cancel() { stream_->call_->FailCall(absl::CancelledError("cancell
 
 void StreamOp::Abandon() {
   if (!is_read_) return;
-  std::lock_guard<std::mutex> lock(stream_->call_->connection().mutex());
+  const std::unique_lock<std::mutex> lock = stream_->call_->LockBound();
   stream_->AbandonReadLocked(this);
 }
 

@@ -29,6 +29,11 @@ class StreamOp;
 class StreamCall {
  public:
   virtual Connection& connection() = 0;
+  // Whether it was lost before the server started it, and waits to be bound to another connection: by GoOn(), without
+  // the lock, of whoever waits for it. Under the lock.
+  virtual bool LostLocked() const { return false; }
+  virtual void GoOn() {}
+  virtual void OnAwaitedLocked() {}                // a callback or coroutine waits for it
   virtual SessionCall* session_call() = 0;         // under the lock; null once the call is over
   virtual int64_t wait_deadline() const = 0;       // of blocking reads and writes
   virtual void OnWaitDeadline() = 0;               // one of them ran into it; without the lock
@@ -41,6 +46,9 @@ class StreamCall {
   // A message is not taken, or not sent: that is how the call ends, whatever else is said. By who reads or writes.
   virtual void Refuse(const absl::Status& status) = 0;
   CallHooks* hooks() const { return hooks_.get(); }  // null: none
+
+  // The lock of the connection that it is bound to. It is not bound to another while the lock is held.
+  std::unique_lock<std::mutex> LockBound();
 
  protected:
   ~StreamCall() = default;
@@ -64,6 +72,10 @@ class MessageStream {
   void OnReadEndLocked();   // no more messages will come; what is in the inbox is still read
   void OnWriteEndLocked();  // no more may be sent
   void OnWritableLocked();
+  // The call was lost there before it was started: who blocks is woken, to bind it again. True: ops wait without a
+  // thread.
+  bool OnLostLocked(Connection& connection);
+  bool OnBoundLocked(Connection& connection);              // and is bound again. True: as above
   void ExpectUnitLocked() { writes_.push_back(nullptr); }  // a unit of the call itself was queued, with `notify`
   void OnUnitPlannedLocked();                              // of the oldest write op
   void ClearInboxLocked();                                 // cancelled: what was not read is dropped

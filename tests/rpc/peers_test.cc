@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <future>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -183,6 +185,36 @@ TEST_P(HostileClientTest, FourGiBAreRefusedAndTheConnectionLives) {
   EXPECT_THAT(peer.ReceiveStatus(1), HasCode(Code::kResourceExhausted));
   ASSERT_TRUE(peer.Send(CallFrame(2, kUnary)));
   EXPECT_EQ(peer.ReceiveStatus(2), absl::OkStatus());
+}
+
+TEST_P(HostileClientTest, AfterADeadlineAHandlerReadsNothingMore) {
+  Event ended;
+  Event more;
+  std::promise<bool> again;
+  service_.input = [&](ServerContext&, ServerReader<Message>& reader) -> absl::StatusOr<Message> {
+    Message message;
+    while (reader.Read(message)) {
+    }
+    ended.Set();
+    more.Wait();
+    again.set_value(reader.Read(message));
+    return Message();
+  };
+  FakePeer peer = FakePeer::ConnectTo(Address());
+  ASSERT_TRUE(peer.Send(HelloFrame()));
+  std::string block;
+  internal::AppendCall("/rpctest.Probe/Input", MonotonicNanos() + 50'000'000, {}, &block);
+  const FakeFrame message =
+      MakeFrame(FrameKind::kMessage, internal::kWithMessage, 1, "", Number(1).SerializeAsString());
+  ASSERT_TRUE(peer.Send(MakeFrame(FrameKind::kCall, 0, 1, block)));
+  ASSERT_TRUE(peer.Send(message));
+  ASSERT_TRUE(ended.Wait());
+  ASSERT_TRUE(peer.Send(message));
+  ASSERT_TRUE(peer.Send(CallFrame(2, kUnary)));
+  EXPECT_EQ(peer.ReceiveStatus(2), absl::OkStatus()) << "and so the message before it has been taken";
+  more.Set();
+  EXPECT_FALSE(again.get_future().get()) << "a later message, without those that the deadline took away";
+  EXPECT_THAT(peer.ReceiveStatus(1), HasCode(Code::kDeadlineExceeded));
 }
 
 TEST_P(HostileClientTest, GarbageFramesAtEveryPoint) {
@@ -374,6 +406,77 @@ TEST_P(HostileServerTest, AnswersToUnknownCallsAndLateOnes) {
   EXPECT_TRUE(status.code() == Code::kAborted || status.code() == Code::kInternal ||
               status.code() == Code::kUnavailable)
       << status;
+}
+
+// Each way to wait for something of a stream whose call is refused at first, provably before it was started.
+TEST_P(HostileServerTest, AStreamThatWasNotStartedIsAskedForAgain) {
+  Event asked;
+  ServeOnce([&asked](FakePeer& peer) {
+    peer.Send(HelloFrame());
+    for (int calls = 0; calls < 10; ++calls) {
+      const std::optional<std::string> bytes = peer.ReceiveKind(FrameKind::kCall);
+      internal::FrameHeader header;
+      if (!bytes.has_value() || !internal::DecodeFrameHeader(bytes->data(), &header)) return;
+      FakeFrame status = StatusFrame(header.call_id, calls % 2 == 0 ? absl::UnavailableError("no") : absl::OkStatus());
+      if (calls % 2 == 0) {
+        status.header.flags = internal::kNotStarted;
+        if (calls == 0) asked.Wait();
+      } else {
+        peer.Send(MakeFrame(FrameKind::kInitialMetadata, 0, header.call_id));
+        peer.Send(MakeFrame(FrameKind::kMessage, internal::kWithMessage, header.call_id, "",
+                            Text("second").SerializeAsString()));
+      }
+      peer.Send(status);
+    }
+  });
+  const ProbeStub stub(Dial(Address()));
+  const CallOptions limit = CallOptions().set_timeout(absl::Seconds(10));
+  {
+    auto stream = stub.Output(Message(), limit);
+    std::promise<std::string> first;
+    stream.Next().Then([&](std::optional<Message> message) { first.set_value(message.value_or(Message()).text()); });
+    asked.Set();
+    EXPECT_EQ(first.get_future().get(), "second") << "a callback waited";
+    EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  }
+  {
+    auto stream = stub.Output(Message(), limit);
+    EXPECT_EQ(stream.Next().Wait().value_or(Message()).text(), "second") << "a thread waited for an op";
+    EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  }
+  {
+    auto stream = stub.Output(Message(), limit);
+    Message message;
+    EXPECT_TRUE(stream.Read(message)) << "a thread read: " << stream.Finish();
+    EXPECT_EQ(message.text(), "second");
+    EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  }
+  {
+    auto stream = stub.Output(Message(), limit);
+    EXPECT_TRUE(stream.initial_metadata().entries().empty());
+    Message message;
+    EXPECT_TRUE(stream.Read(message)) << "a thread waited for metadata";
+    EXPECT_EQ(stream.Finish(), absl::OkStatus());
+  }
+  {
+    auto stream = stub.Output(Message(), limit);
+    EXPECT_EQ(stream.Finish(), absl::OkStatus()) << "a thread waited for the end";
+  }
+  Stop(stub);
+}
+
+TEST_P(HostileServerTest, SilenceIsADeadlineForACallbackThatReads) {
+  ServeOnce([](FakePeer&) {});
+  const ProbeStub stub(Dial(Address()));
+  auto stream = stub.Output(Message(), CallOptions().set_timeout(absl::Milliseconds(100)));
+  std::promise<bool> next;
+  stream.Next().Then([&](std::optional<Message> message) { next.set_value(message.has_value()); });
+  std::future<bool> future = next.get_future();
+  EXPECT_EQ(future.wait_for(std::chrono::seconds(5)), std::future_status::ready) << "the deadline wakes nobody";
+  stream.Cancel();
+  EXPECT_FALSE(future.get());
+  EXPECT_THAT(stream.Finish(), HasCode(Code::kDeadlineExceeded));
+  Stop(stub);
 }
 
 TEST_P(HostileServerTest, SilenceIsADeadline) {
