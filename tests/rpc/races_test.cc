@@ -97,6 +97,11 @@ struct Ends {
 
 constexpr int kCalls = 600;
 
+// On a machine that has no time for us fewer do, once both ends were seen.
+bool Enough(const Stopwatch& watch, const Ends& ends) {
+  return watch.elapsed() > absl::Seconds(3) && ends.replies > 0 && ends.cancelled > 0;
+}
+
 TEST_P(RacesTest, CancelRacesCompletion) {
   const HangCheck hang("calls that are cancelled while they complete");
   Race race;
@@ -108,29 +113,34 @@ TEST_P(RacesTest, CancelRacesCompletion) {
   auto server = Serve(service, Address());
   const ProbeStub stub(Dial(Address()));
   Ends waited, called;
-  for (int i = 0; i < kCalls; ++i) {
-    Call<Message> call = stub.Unary(Number(i));
-    race.Begin(&call, i);
-    race.End(waited.Add(call.Wait(), i));
+  int number = 0;
+  const Stopwatch waiting;
+  for (; number < kCalls && !Enough(waiting, waited); ++number) {
+    Call<Message> call = stub.Unary(Number(number));
+    race.Begin(&call, number);
+    race.End(waited.Add(call.Wait(), number));
   }
-  for (int i = kCalls; i < 2 * kCalls; ++i) {
+  EXPECT_EQ(waited.replies + waited.cancelled, number);
+  const int first = number;
+  const Stopwatch calling;
+  for (; number < first + kCalls && !Enough(calling, called); ++number) {
     Event ended;
     std::atomic<int> times{0};
     std::atomic<bool> cancelled{false};
-    Call<Message> call = stub.Unary(Number(i));
-    call.Then([&, i](absl::StatusOr<Message> reply) {
+    Call<Message> call = stub.Unary(Number(number));
+    call.Then([&, number](absl::StatusOr<Message> reply) {
       ++times;
-      cancelled = called.Add(reply, i);
+      cancelled = called.Add(reply, number);
       ended.Set();
     });
-    race.Begin(&call, i);
+    race.Begin(&call, number);
     ASSERT_TRUE(ended.Wait());
     race.End(cancelled);
     ASSERT_EQ(times, 1);
   }
+  EXPECT_EQ(called.replies + called.cancelled, number - first);
   for (const Ends* ends : {&waited, &called}) {
     std::printf("%d replies, %d cancelled\n", ends->replies.load(), ends->cancelled.load());
-    EXPECT_EQ(ends->replies + ends->cancelled, kCalls);
     EXPECT_GT(ends->replies, 0) << "there was no race";
     EXPECT_GT(ends->cancelled, 0) << "there was no race";
   }
@@ -181,13 +191,13 @@ TEST_P(RacesTest, OnCancelRacesTheHandlersEnd) {
   {
     auto server = Serve(service, Address());
     const ProbeStub stub(Dial(Address()));
-    for (int i = 0; i < kCalls; ++i) {
+    const Stopwatch watch;
+    for (int i = 0; i < kCalls && !Enough(watch, ends); ++i) {
       Call<Message> call = stub.Unary(Number(i));
       race.Begin(&call, i);
       race.End(ends.Add(call.Wait(), i));
     }
   }
-  EXPECT_EQ(ends.replies + ends.cancelled, kCalls);
   int told_calls = 0;
   for (const std::atomic<int>& times : told) {
     EXPECT_LE(times, 1);

@@ -39,7 +39,7 @@ class Countdown {
   void Down() {
     if (--left_ == 0) done_.Set();
   }
-  bool Wait() { return done_.Wait(120'000); }  // HangCheck does not wait so long: callbacks use what is on the stack
+  bool Wait() { return done_.Wait(600'000); }  // HangCheck does not wait so long: callbacks use what is on the stack
   int left() const { return left_; }
 
  private:
