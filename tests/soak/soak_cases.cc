@@ -22,12 +22,33 @@ const std::vector<SoakCase>& AllSoakCases() {
        "each of these and each scheme.\n"
        "Goals (times --slack): p50 at most 1 ms, p99 at most 25 ms, none over 100 ms.\n",
        &SoakServerKills},
+      {"storm", "100,000 connect, call and close cycles, and what is left over of them",
+       "Several threads, a new channel for each cycle. --count: cycles for each scheme.\n"
+       "Goals: each call is OK; afterwards, in both processes, descriptors, threads, mappings, files, children and "
+       "the\n"
+       "heap are as before.\n",
+       &SoakStorm},
+      {"client-and-server-kills",
+       "2,000 SIGKILLs of client or server, at least a tenth in each state of the connection",
+       "--count: kills for each scheme, half of them of clients (more, until each state has its tenth). States: idle, "
+       "connecting, in flight, closing.\n"
+       "Goals: a tenth in each; after each kill nothing is left over in the survivor and the address is usable.\n",
+       &SoakClientAndServerKills},
+      {"random-operations", "300,000 calls of all kinds and forms, cancelled and killed at random, and their history",
+       "Calls of four kinds in three forms from several processes, with deadlines, cancelled at random points, while "
+       "the\n"
+       "server is killed or drained and started again. What each call is, --seed says; when it runs, nobody.\n"
+       "--count: calls for each scheme. Goals: at most one execution and exactly one status for each call, streams in\n"
+       "order, no reply to the wrong call, and each kind of call in each form ends in each way.\n",
+       &SoakRandomOperations},
       {"idle", "no thread wakes in 10 s of idleness: 1 connection, 100 of them, a call pending",
        "Context switches of all threads of both processes, from /proc. --count: milliseconds of idleness (10,000).\n"
        "Goal: none.\n",
        &SoakIdle},
       {"stopped-peer", "deadlines while the server is stopped (SIGSTOP), and calls that go on after SIGCONT",
-       "Calls with deadlines of 5 to 100 ms from several threads, on a channel that is connected and on new ones.\n"
+       "Calls with deadlines of 5 to 100 ms from several threads, on a channel that is connected and on new ones; "
+       "beside\n"
+       "them threads that only sleep as long, which is what the machine gives.\n"
        "--count: calls for each scheme. Goals (times --slack): none early, p99 at most 5 ms late, none over 50 ms; a\n"
        "call and a stream that were under way go on after SIGCONT and end with OK.\n",
        &SoakStoppedPeer},
@@ -40,6 +61,9 @@ const std::vector<SoakRole>& AllSoakRoles() {
       {"server", &RunServer},
       {"bare", &RunBare},
       {"busy", &RunBusy},
+      {"storm-client", &RunStormClient},
+      {"cycle-client", &RunCycleClient},
+      {"history-client", &RunHistoryClient},
       {"idle-client", &RunIdleClient},
   };
   return *roles;
