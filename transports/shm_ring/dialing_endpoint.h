@@ -7,8 +7,8 @@
 //
 //   return std::make_unique<DialingEndpoint>(std::move(meeting), *std::move(memory));
 //
-// Flush() sends the greeting and returns; whichever role is called next reads the answer. So first frames that have to go
-// another way wait until somebody flushes again, receives or waits.
+// Flush() sends the greeting and returns; whichever role is called next reads the answer. So first frames that have to
+// go another way wait until somebody flushes again, receives or waits.
 //
 // Once greeted it passes everything on to the real endpoint: one virtual call more.
 //
