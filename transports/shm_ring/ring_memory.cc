@@ -49,6 +49,7 @@ absl::Status Check(int file, size_t size) {
   if (system.f_type != TMPFS_MAGIC) {
     return Bad(absl::StrCat("is not a memfd of plain pages (file system 0x", absl::Hex(system.f_type), ")"));
   }
+  if ((::fcntl(file, F_GETFL) & O_ACCMODE) != O_RDWR) return Bad("is not open for reading and writing");
   const int seals = ::fcntl(file, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) {
     return Bad(absl::StrCat("is not sealed against shrinking, growing and unsealing (seals ", seals, ")"));
