@@ -152,6 +152,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   void ReadBatch();
   bool NoteHeat();
   Io ReadFrames(Worker* worker, bool* role_held);
+  Io BorrowFrame(Frame* frame);
   Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);
   void FailFromEndpointLocked();
@@ -185,11 +186,13 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   Waiter* first_waiter_ = nullptr;
   Waiter* last_waiter_ = nullptr;
   Waiter* reading_waiter_ = nullptr;
-  bool dispatching_ = false;   // the lock's holder is the reader
-  int64_t last_batch_ns_ = 0;  // the reader's: when the pool last came to read
-  int heat_ = 0;               // how often in a row that was soon after the time before
-  int soon_ = 0;               // the reading waiter's: how many results in a row came soon
-  bool receiving_ = false;     // it sleeps in the receive call
+  bool dispatching_ = false;      // the lock's holder is the reader
+  int64_t last_batch_ns_ = 0;     // the reader's: when the pool last came to read
+  int heat_ = 0;                  // how often in a row that was soon after the time before
+  std::unique_ptr<char[]> copy_;  // the reader's: the borrowed frame, where the peer could still change it
+  size_t copy_capacity_ = 0;
+  int soon_ = 0;            // the reading waiter's: how many results in a row came soon
+  bool receiving_ = false;  // it sleeps in the receive call
   bool kept_frame_ = false;
   int unattended_ = 0;
   UniqueFd interrupt_;  // wakes the reading waiter

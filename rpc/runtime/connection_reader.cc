@@ -4,6 +4,7 @@
 // Connection: the moves of the reader role, and the pool's reading thread. Who waits for a result: connection_wait.cc.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <utility>
 
@@ -134,6 +135,20 @@ void Connection::ReleaseFrame(Batch* batch) {
   endpoint_->Release();
 }
 
+// A frame that nobody can change any more: session and parser look at its bytes more than once.
+Io Connection::BorrowFrame(Frame* frame) {
+  const Io io = endpoint_->Borrow(frame);
+  if (io != Io::kOk || !endpoint_->info().peer_can_write) return io;
+  const size_t size = frame->bytes.size();
+  if (size > copy_capacity_) {
+    copy_capacity_ = std::bit_ceil(size);
+    copy_ = std::unique_ptr<char[]>(new char[copy_capacity_]);
+  }
+  CopyBytes(copy_.get(), frame->bytes.data(), size);
+  frame->bytes = {copy_.get(), size};
+  return io;
+}
+
 // ---- the pool's reading thread
 
 void Connection::ReadBatch() {
@@ -174,7 +189,7 @@ bool Connection::NoteHeat() {
 Io Connection::ReadFrames(Worker* worker, bool* role_held) {
   for (int frames = 0; frames < kFramesPerTurn; ++frames) {
     Frame frame;
-    if (const Io io = endpoint_->Borrow(&frame); io != Io::kOk) return io;
+    if (const Io io = BorrowFrame(&frame); io != Io::kOk) return io;
     Batch batch;
     Runnable* run = nullptr;
     {

@@ -128,7 +128,7 @@ void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waite
 void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waiter* waiter) {
   for (;;) {
     Frame frame;
-    const Io io = endpoint_->Borrow(&frame);
+    const Io io = BorrowFrame(&frame);
     lock.lock();
     receiving_ = false;
     if (io == Io::kClosed) return FailFromEndpointLocked();
