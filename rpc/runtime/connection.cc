@@ -179,7 +179,6 @@ void Connection::WatchSendLocked() {
     for (size_t i = 0; i < fds.size(); ++i) {
       if (fds[i].fd < 0) continue;
       send_fds_[i].Reset(::fcntl(fds[i].fd, F_DUPFD_CLOEXEC, 0));
-      send_events_[i] = static_cast<uint32_t>(fds[i].events);
       if (send_fds_[i].valid()) send_keys_[i] = pool().Add(send_fds_[i].get(), source_, kSendTag);
       if (send_keys_[i] < 0) {
         return CloseLocked(absl::ResourceExhaustedError(
@@ -187,6 +186,8 @@ void Connection::WatchSendLocked() {
       }
     }
   }
+  const std::array<pollfd, 3> now = endpoint_->PollFds(Side::kSend);
+  for (size_t i = 0; i < now.size(); ++i) send_events_[i] = static_cast<uint32_t>(now[i].events);
   if (!endpoint_->Arm(Side::kSend)) {  // room has come meanwhile: one early OnReady sees to it
     send_watch_ = SendWatch::kPool;
     for (int64_t key : send_keys_) {

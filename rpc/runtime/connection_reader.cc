@@ -175,6 +175,7 @@ bool Connection::NoteHeat() {
   return heat_ >= kHotBatches;
 }
 
+// A frame that nobody can change any more: session and parser look at its bytes more than once.
 Io Connection::NextFrame(Frame* frame) {
   const Io io = endpoint_->Borrow(frame);
   if (io == Io::kOk && endpoint_->info().peer_can_write) frame->bytes = copy_.Of(frame->bytes);

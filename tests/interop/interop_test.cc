@@ -1,9 +1,9 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every interop case, over the transport named by --transport, with every form of client and server. Over unix: each
-// server is a process of its own (this program again, with --serve), over inproc: it is here. At the end the table of
-// results is printed, and an empty cell fails.
+// Every interop case, over the transport named by --transport, with every form of client and server. Over unix: and
+// shm: each server is a process of its own (this program again, with --serve), over inproc: it is here. At the end the
+// table of results is printed, and an empty cell fails.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -54,7 +54,7 @@ class Servers : public ::testing::Environment {
     if (::mkdtemp(directory) == nullptr) ::abort();
     directory_ = directory;
     for (const std::string form : kServerForms) {
-      addresses_[form] = absl::StrCat("unix:", directory_, "/", form);
+      addresses_[form] = absl::StrCat(TransportName(), ":", directory_, "/", form);
       Start(form);
     }
   }
@@ -184,7 +184,7 @@ int Main(int argc, char** argv) {
     if (absl::string_view(argv[i]).substr(0, 12) == "--transport=") TransportName() = argv[i] + 12;
   }
   servers = new Servers;  // GoogleTest's from here on
-  if (TransportName() == "unix") servers->StartProcesses();
+  if (TransportName() != "inproc") servers->StartProcesses();
   ::testing::AddGlobalTestEnvironment(servers);
   return RUN_ALL_TESTS();
 }

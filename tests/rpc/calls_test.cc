@@ -258,7 +258,7 @@ TEST_P(CallsTest, PeerIsWhoTheKernelSays) {
   const ProbeStub stub(Dial(Address()));
   ASSERT_TRUE(stub.Unary(Message()).Wait().ok());
   ASSERT_TRUE(peer.has_value());
-  EXPECT_EQ(peer->transport, absl::string_view(GetParam()) == "local" ? "unix" : GetParam());
+  EXPECT_EQ(peer->transport, absl::string_view(GetParam()) == "local" ? "shm" : GetParam());
   ASSERT_EQ(server->addresses().size(), 1u);
   EXPECT_EQ(peer->address, server->addresses()[0]);
   EXPECT_EQ(peer->address, Address());
@@ -407,7 +407,7 @@ TEST_P(CallsTest, SeveralServicesAddressesAndChannels) {
     EXPECT_EQ(channel.transport(), "");
     EXPECT_EQ(ProbeStub(channel).Unary(Text("x")).Wait().value_or(Message()).text(), "x");
     EXPECT_EQ(::rpctest::Unserved::Stub(channel).Unary(Message()).Wait().value_or(Message()).text(), "other");
-    EXPECT_EQ(channel.transport(), absl::string_view(GetParam()) == "local" ? "unix" : GetParam());
+    EXPECT_EQ(channel.transport(), absl::string_view(GetParam()) == "local" ? "shm" : GetParam());
   }
 }
 

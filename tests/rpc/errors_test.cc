@@ -225,10 +225,10 @@ struct BadAddress {
 TEST(AddressErrors, AreToldByConnectAndListen) {
   const std::string long_path = "/tmp/" + std::string(103, 'x');  // 108 bytes
   const std::vector<BadAddress> table = {
-      {"greeter", {"greeter", "unix", "local", "inproc"}},
-      {"", {"empty", "unix", "local"}},
+      {"greeter", {"greeter", "unix", "shm", "local", "inproc"}},
+      {"", {"empty", "unix", "shm", "local"}},
       {"/tmp/x.sock", {"/tmp/x.sock", "unix:/tmp/x.sock"}},
-      {"http:localhost", {"http", "unix", "local", "inproc"}},
+      {"http:localhost", {"http", "unix", "shm", "local", "inproc"}},
       {"UNIX:/tmp/x", {"UNIX:/tmp/x"}},
       {":x", {"\":x\""}},
       {"unix:", {"unix:"}},

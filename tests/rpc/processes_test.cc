@@ -32,7 +32,7 @@ class ProcessesTest : public RpcTest, public ::testing::WithParamInterface<const
     return server;
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, ProcessesTest, ::testing::Values("unix", "local"),
+INSTANTIATE_TEST_SUITE_P(All, ProcessesTest, ::testing::Values("unix", "shm", "local"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(ProcessesTest, KilledInMidCallIsUnavailableAtOnceAndRecovers) {
@@ -173,7 +173,7 @@ class UsersTest : public ProcessesTest {
     ASSERT_EQ(::chmod(directory().path().c_str(), 0777), 0);
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, UsersTest, ::testing::Values("unix", "local"),
+INSTANTIATE_TEST_SUITE_P(All, UsersTest, ::testing::Values("unix", "shm", "local"),
                          [](const auto& info) { return std::string(info.param); });
 
 constexpr int kPermissionDenied = 64 + 7;

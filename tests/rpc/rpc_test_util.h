@@ -55,7 +55,7 @@ inline bool HoldUntilCancelled(ServerContext& context, int limit_ms = 10'000) {
 
 class RpcTest : public ::testing::Test {
  protected:
-  // A fresh address: "unix:/tmp/.../name", "local:/tmp/.../name", "inproc:...".
+  // A fresh address: "unix:/tmp/.../name", "shm:/tmp/.../name", "local:/tmp/.../name", "inproc:...".
   std::string AddressOf(const std::string& transport, const std::string& name = "server") {
     if (transport == "inproc") return absl::StrCat("inproc:", directory_.path(), "/", name);
     return absl::StrCat(transport, ":", directory_.path(), "/", name);
@@ -88,8 +88,8 @@ class EachTransport : public RpcTest, public ::testing::WithParamInterface<const
  protected:
   std::string Address(const std::string& name = "server") { return AddressOf(GetParam(), name); }
 };
-#define NEARCALL_EACH_TRANSPORT(SUITE)                                               \
-  INSTANTIATE_TEST_SUITE_P(All, SUITE, ::testing::Values("unix", "local", "inproc"), \
+#define NEARCALL_EACH_TRANSPORT(SUITE)                                                      \
+  INSTANTIATE_TEST_SUITE_P(All, SUITE, ::testing::Values("unix", "shm", "local", "inproc"), \
                            [](const auto& info) { return std::string(info.param); })
 
 // A status of this code whose text holds all of these.

@@ -124,7 +124,7 @@ void Stress(const RingMemory& producers, const RingMemory& consumers, uint32_t f
   producer.join();
 }
 
-constexpr uint32_t kFrames = 60'000;
+constexpr uint32_t kFrames = 20'000;
 
 TEST(RingStress, OneMapping) {
   UniqueFd file;

@@ -9,7 +9,7 @@ declare -A NC_PACKAGES=(
   [build]="bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib g++ python3
            libabsl-dev libprotobuf-dev libprotoc-dev protobuf-compiler grpc-proto"
   # The tests; some compile user code with clang as well, one checks a model with spin. Lint is a part of ./dev test.
-  [test]="libgtest-dev libgmock-dev libbenchmark-dev clang clang-format gcc spin"
+  [test]="libgtest-dev libgmock-dev libbenchmark-dev clang clang-format spin"
   [lint]="clang-format"
   [bench]="valgrind"
   [soak]="clang-16 libclang-rt-16-dev lld llvm-16"

@@ -196,7 +196,10 @@ Io DialingEndpoint::FlushLocked() {
     const Sleep how = writer_.Publish();
     if (greeting_sent_) WakePeer(*io_, out_->consumer_sleeps, how, WakeByte::kFrames);
   }
-  if (greeting_sent_) return Io::kOk;
+  return greeting_sent_ ? Io::kOk : SendGreetingLocked();
+}
+
+Io DialingEndpoint::SendGreetingLocked() {
   absl::Status why;
   size_t sent = 0;
   const Io io = handshake_->SendGreeting(*io_, {}, &sent, &why);
@@ -327,7 +330,7 @@ bool DialingEndpoint::Arm(Side side) {
           const Sleep how = writer_.PublishUnasked();
           if (greeting_sent_) WakePeer(*io_, out_->consumer_sleeps, how, WakeByte::kFrames);
         }
-        if (full_ && !greeting_sent_ && FlushLocked() == Io::kClosed) return false;
+        if (full_ && !greeting_sent_ && SendGreetingLocked() == Io::kClosed) return false;
       }
       bells_->Arm(side);
       return true;

@@ -68,6 +68,7 @@ class DialingEndpoint final : public Endpoint {
   Io ConnectLocked();
   Io ReserveLocked(size_t size, absl::Span<char>* space);
   Io FlushLocked();
+  Io SendGreetingLocked();
   Io GreetLocked();  // kOk: greeted, there is a real endpoint
   void GreetedLocked(ByteStreamHandshake::Greeted greeted);
   std::unique_ptr<Endpoint> MakeShmLocked(ByteStreamHandshake::Greeted& greeted);
