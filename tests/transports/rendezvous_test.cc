@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "absl/strings/match.h"
@@ -111,6 +113,29 @@ class Rendezvous : public ::testing::Test {
   int descriptors_ = 0;
   int64_t failures_seen_ = 0;
 };
+
+// Timers of this process that are set, by what the kernel says of each descriptor.
+int ArmedTimers() {
+  int armed = 0;
+  for (const std::string& fd : test::FilesIn("/proc/self/fdinfo")) {
+    std::ifstream info("/proc/self/fdinfo/" + fd);
+    for (std::string line; std::getline(info, line);) {
+      if (absl::StartsWith(line, "it_value:") && line != "it_value: (0, 0)") ++armed;
+    }
+  }
+  return armed;
+}
+
+TEST_F(Rendezvous, NoTimerIsLeftToWakeAnIdleServer) {
+  UniqueFd peer = RawConnect(path());
+  auto none = listener_->Accept();
+  ASSERT_TRUE(none.ok() && *none == nullptr);
+  ASSERT_EQ(listener().half_open(), 1);
+  EXPECT_EQ(ArmedTimers(), 1) << "of the greeting that has not come";
+  ASSERT_TRUE(RawSend(peer.get(), Encoded(test::ClientGreeting())));
+  EXPECT_NE(AcceptWithin(*listener_), nullptr);
+  EXPECT_EQ(ArmedTimers(), 0);
+}
 
 TEST_F(Rendezvous, BothSidesKnowWhoTheOtherIs) {
   Child child = Child::Run([&](ChildIo& io) {

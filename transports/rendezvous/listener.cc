@@ -196,6 +196,7 @@ void RendezvousListener::Forget(Link link) {
   const auto count = per_uid_.find(link->client.uid);
   if (count != per_uid_.end() && --count->second == 0) per_uid_.erase(count);
   half_open_.erase(link);
+  if (half_open_.empty()) RearmTimer();
 }
 
 void RendezvousListener::Pause() {
@@ -233,8 +234,8 @@ void RendezvousListener::TimerFired() {
 void RendezvousListener::RearmTimer() {
   int64_t next = half_open_.empty() ? 0 : half_open_.front().deadline;
   if (pause_until_ != 0) next = next == 0 ? pause_until_ : std::min(next, pause_until_);
-  // A timer that fires too early is harmless and saves a system call per connection.
-  if (next == 0 || (timer_armed_at_ != 0 && timer_armed_at_ <= next)) return;
+  // A timer that fires too early is harmless and saves a system call per connection; but it does not wake the idle.
+  if (next != 0 ? timer_armed_at_ != 0 && timer_armed_at_ <= next : timer_armed_at_ == 0) return;
   itimerspec spec = {};
   spec.it_value.tv_sec = next / 1'000'000'000;
   spec.it_value.tv_nsec = next % 1'000'000'000;
