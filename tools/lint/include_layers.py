@@ -24,6 +24,7 @@ ALLOWED = {
     "": ["rpc", "transports"],
 }
 SCHEMES = ["fifo", "in_process", "mapped_file", "message_queue", "pipe", "shm_ring", "tcp_socket", "unix_socket"]
+COMPOSED = ["transports/local"]  # made of other schemes' media: may include them
 ABOVE_RPC = ["rpc/registry", "rpc/grpc"]
 
 
@@ -51,7 +52,8 @@ def _why_not(path, target):
         return "%s/ may include only: %s" % (layer or "the root", ", ".join(ALLOWED[layer]) or "its own files")
     if layer == "rpc" and any(_inside(target, folder) for folder in ABOVE_RPC):
         return "rpc/registry and rpc/grpc are above rpc/"
-    if layer == "transports" and _scheme(target) and _scheme(target) != _scheme(path):
+    composed = any(_inside(path, folder) for folder in COMPOSED)
+    if layer == "transports" and _scheme(target) and _scheme(target) != _scheme(path) and not composed:
         return "a transport's folder is included by no other transport"
     return None
 
