@@ -53,11 +53,11 @@ bool ComesToRest() {
   });
 }
 
-// Whether that thread of this process sleeps in recv(2). Where the kernel does not tell: whether it sleeps.
-bool SleepsInReceive(pid_t thread) {
+// Whether that thread of this process sleeps in that system call. Where the kernel does not tell: whether it sleeps.
+bool SleepsIn(pid_t thread, long wanted) {
   const std::string task = "/proc/self/task/" + std::to_string(thread);
   long call = -1;
-  if (std::ifstream(task + "/syscall") >> call) return call == SYS_recvfrom;
+  if (std::ifstream(task + "/syscall") >> call) return call == wanted;
   std::string stat;
   std::getline(std::ifstream(task + "/stat") >> std::ws, stat);
   return stat.find(") S ") != std::string::npos;
@@ -159,10 +159,12 @@ TEST_P(TurnsTest, CancelWakesAWaiterInTheReceiveCall) {
     WarmUp(stub);
     Call<Message> call = stub.Unary(Number(1));
     const pid_t waiter = ::gettid();
-    const bool has_receive_call = std::string(GetParam()) != "inproc";
+    const std::string transport = GetParam();
+    const bool has_receive_call = transport != "inproc";
+    const long receive_call = transport == "unix" ? SYS_recvfrom : SYS_futex;  // shm's
     std::thread canceller([&] {
       if (has_receive_call) {
-        EXPECT_TRUE(Eventually([&] { return SleepsInReceive(waiter); })) << "the short way is not taken";
+        EXPECT_TRUE(Eventually([&] { return SleepsIn(waiter, receive_call); })) << "the short way is not taken";
       }
       call.Cancel();
     });
