@@ -90,7 +90,7 @@ class Demo {
 
   int Run() {
     const absl::Time start = absl::Now();
-    if (StartServer() && Kinds() && StartRelay()) {
+    if (StartServer() && Kinds() && EachTransport() && StartRelay()) {
       DeadlineGoesOn();
       CancellationGoesOn();
       KillInMidCall();
@@ -122,6 +122,36 @@ class Demo {
     report_.Step("All four kinds of call");
     const bool right[] = {Unary(), ServerStreaming(), ClientStreaming(), BothDirections()};
     return right[0] && right[1] && right[2] && right[3];
+  }
+
+  // The server's local: admits clients of each of its transports.
+  bool EachTransport() {
+    report_.Step("The same stub over each transport of the server's");
+    report_.Say(absl::StrFormat("%-6s %10s %10s %10s %12s", "", "first", "p50", "p99", "calls/s"));
+    bool right = true;
+    for (const char* scheme : {"shm", "unix"}) {
+      const absl::Time before = absl::Now();
+      absl::StatusOr<nearcall::Channel> channel = nearcall::Connect(absl::StrCat(scheme, ":", directory_, "/greeter"));
+      if (!channel.ok()) return report_.Shows(false, Line(channel.status()));
+      const Greeter::Stub stub(*channel);
+      std::vector<absl::Duration> samples;
+      absl::Status status;
+      for (int i = 0; i <= calls_ && status.ok(); ++i) {
+        const absl::Time begun = absl::Now();
+        status = Hello(stub, "world").status();
+        samples.push_back(absl::Now() - begun);
+      }
+      const double seconds = absl::ToDoubleSeconds(absl::Now() - before);
+      const absl::Duration first = samples.front();
+      std::sort(samples.begin(), samples.end());
+      const auto at = [&](size_t percent) { return Text(samples[(samples.size() - 1) * percent / 100]); };
+      right = report_.Shows(status.ok() && channel->transport() == scheme,
+                            status.ok() ? absl::StrFormat("%-5s %11s %11s %11s %12.0f", scheme, Text(first), at(50),
+                                                          at(99), static_cast<double>(samples.size()) / seconds)
+                                        : Line(status)) &&
+              right;
+    }
+    return right;
   }
 
   bool Unary() {

@@ -33,7 +33,7 @@ script=examples/greeter/demo.sh
 
 output="$(bash "$script" "$programs" --calls=200)" || fail "the demo failed:"$'\n'"$output"
 echo "$output"
-[[ "$output" != *WRONG* && "$output" == *"24 of 24 as they should be"* ]] || fail "not every step was right"
+[[ "$output" != *WRONG* && "$output" == *"26 of 26 as they should be"* ]] || fail "not every step was right"
 [[ "$output" != *$'\033'* ]] || fail "colours, though its output is no terminal"
 nothing_left
 

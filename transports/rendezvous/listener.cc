@@ -40,10 +40,10 @@ bool AddToEpoll(int epoll, int fd, uint64_t tag) {
   return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-// Are there descriptors for a socket, the client's pidfd and a passing third? Else false and errno. Two thirds of a
-// microsecond per connection.
+// Are there descriptors for a socket, the client's pidfd, what a medium takes (shared memory: a memfd for a moment, and
+// two eventfds) and a passing one? Else false and errno. A microsecond per connection.
 bool RoomForAConnection(int any_fd) {
-  UniqueFd spare[3];
+  UniqueFd spare[6];
   for (UniqueFd& fd : spare) {
     fd.Reset(::fcntl(any_fd, F_DUPFD_CLOEXEC, 0));
     if (fd.valid()) continue;
