@@ -59,7 +59,7 @@ bool AwaitBell(const Bell& bell, uint32_t before, Ready gone) {
 }
 
 void Produce(RingWords* words, char* bytes, uint32_t frames, Bell& own, Bell& consumers, std::atomic<bool>& over) {
-  RingWriter writer(words, bytes, kRing, kMax);
+  RingWriter writer(words, bytes, kRing);
   for (uint32_t i = 0; i < frames && !over;) {
     absl::Span<char> space;
     const RingWriter::Room room = writer.Reserve(SizeOf(i), &space);

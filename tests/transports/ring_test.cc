@@ -31,7 +31,7 @@ struct Pair {
       : memory(Made()),
         words(memory.words(RingMemory::kToServer)),
         bytes(memory.bytes(RingMemory::kToServer)),
-        writer(words, bytes, kRing, kMax),
+        writer(words, bytes, kRing),
         reader(words, bytes, kRing, kMax) {}
 
   static RingMemory Made() {

@@ -67,7 +67,7 @@ DialingEndpoint::DialingEndpoint(Meeting meeting, RingMemory memory)
       own_bells_(std::make_unique<LocalBells>()),
       bells_(own_bells_.get()),
       death_(std::move(meeting.death)),
-      writer_(out_, memory_->bytes(RingMemory::kToServer), memory_->capacity(), first_info_.max_frame) {
+      writer_(out_, memory_->bytes(RingMemory::kToServer), memory_->capacity()) {
   if (!bells_->status().ok()) Close(bells_->status());
 }
 

@@ -37,8 +37,8 @@ Sleep TakeSleeper(SharedWord<uint32_t>& word) {
 
 // ---- producer
 
-RingWriter::RingWriter(RingWords* words, char* bytes, size_t capacity, size_t max_frame)
-    : words_(words), bytes_(bytes), capacity_(capacity), max_frame_(max_frame) {}
+RingWriter::RingWriter(RingWords* words, char* bytes, size_t capacity)
+    : words_(words), bytes_(bytes), capacity_(capacity) {}
 
 RingWriter::Room RingWriter::Reserve(size_t size, absl::Span<char>* space) {
   const size_t at = committed_ & (capacity_ - 1);

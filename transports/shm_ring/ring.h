@@ -37,11 +37,16 @@
 // stores head or tail, then looks whether somebody sleeps, and clears that before it wakes. Both orders are
 // sequentially consistent, so one of the two sees the other.
 //
-//   RingWriter writer(words, bytes, capacity, max_frame);           RingReader reader(words, bytes, capacity,
-//   max_frame); if (writer.Reserve(5, &space) == RingWriter::Room::kYes) {      if (reader.Borrow(&frame) ==
-//   RingReader::Found::kFrame) {
-//     memcpy(space.data(), "hello", 5); writer.Commit(5);             Use(frame); Wake(reader.Release());
-//     Wake(writer.Publish());                                       }
+//   RingWriter writer(words, bytes, capacity);                       // producer
+//   if (writer.Reserve(5, &space) == RingWriter::Room::kYes) {
+//     memcpy(space.data(), "hello", 5);
+//     writer.Commit(5);
+//     Wake(writer.Publish());
+//   }
+//   RingReader reader(words, bytes, capacity, max_frame);            // consumer
+//   if (reader.Borrow(&frame) == RingReader::Found::kFrame) {
+//     Use(frame);
+//     Wake(reader.Release());
 //   }
 //
 // Thread safety: each object belongs to one role. Lifetime: as the mapping; the state of a side is in its object, not
@@ -82,10 +87,11 @@ class RingWriter {
  public:
   enum class Room { kYes, kNo, kViolation };
 
-  // REQUIRES: capacity is a power of two, and a frame of max_frame bytes with its header is at most half of it.
-  RingWriter(RingWords* words, char* bytes, size_t capacity, size_t max_frame);
+  // REQUIRES: capacity is a power of two.
+  RingWriter(RingWords* words, char* bytes, size_t capacity);
 
-  // REQUIRES: size <= max_frame. The space is valid until Commit() or the next Reserve().
+  // REQUIRES: a frame of that size with its header is at most half of the capacity. The space is valid until Commit()
+  // or the next Reserve().
   Room Reserve(size_t size, absl::Span<char>* space);
   bool CanCommit(size_t size) const { return reserved_ != kNothing && size <= reserved_; }
   void Commit(size_t size);  // REQUIRES: CanCommit(size)
@@ -121,7 +127,6 @@ class RingWriter {
   RingWords* words_;
   char* bytes_;
   size_t capacity_;
-  size_t max_frame_;
   uint64_t committed_ = 0;
   uint64_t published_ = 0;
   uint64_t tail_ = 0;  // as last seen
@@ -136,7 +141,7 @@ class RingReader {
  public:
   enum class Found { kFrame, kNothing, kViolation };
 
-  RingReader(RingWords* words, const char* bytes, size_t capacity, size_t max_frame);  // REQUIRES: as RingWriter
+  RingReader(RingWords* words, const char* bytes, size_t capacity, size_t max_frame);
 
   // The next frame, in place until Release(); asked again, it says the same again.
   Found Borrow(absl::Span<const char>* frame);

@@ -27,7 +27,7 @@ ShmEndpoint::ShmEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> s
       writer_(options.writer.has_value()
                   ? *std::move(options.writer)
                   : RingWriter(out_, memory_.bytes(role == kClient ? RingMemory::kToServer : RingMemory::kToClient),
-                               memory_.capacity(), info_.max_frame)),
+                               memory_.capacity())),
       reader_(in_, memory_.bytes(role == kClient ? RingMemory::kToClient : RingMemory::kToServer), memory_.capacity(),
               info_.max_frame) {}
 
