@@ -16,32 +16,29 @@
 #include "nearcall/tests/bench/allocations.h"
 #include "nearcall/tests/bench/detector.h"
 #include "nearcall/tests/bench/instructions.h"
+#include "nearcall/tests/bench/load.h"
 #include "nearcall/tests/bench/measure.h"
 #include "nearcall/tests/bench/options.h"
 #include "nearcall/tests/bench/peer.h"
+#include "nearcall/tests/bench/plan.h"
 #include "nearcall/tests/bench/report.h"
 #include "nearcall/tests/bench/sharing.h"
 
 namespace nearcall::bench {
 namespace {
 
-constexpr int kOutstanding = 64;
 constexpr size_t kLargePayload = 1 << 20;
-constexpr size_t kSmallPayload = 64;
 
 void Progress(const std::string& text) { absl::FPrintF(stderr, "bench: %s\n", text); }
 
 // Client and server together, by peer, transport and payload.
 using CountKey = std::pair<std::string, size_t>;
 using Counts = std::map<CountKey, double>;
-CountKey KeyOf(const PeerKind& kind, size_t payload) { return {absl::StrCat(kind.name, "/", kind.transport), payload}; }
+CountKey KeyOf(const PeerKind& kind, size_t payload) { return {kind.ToString(), payload}; }
 
 class Bench {
  public:
-  explicit Bench(Options options) : options_(std::move(options)) {
-    kinds_.push_back({"floor", "unix"});
-    for (const std::string& transport : options_.transports) kinds_.push_back({"nearcall", transport});
-  }
+  explicit Bench(Options options) : options_(std::move(options)), kinds_(KindsOf(options_.transports)) {}
 
   absl::Status Run() {
     if (options_.only_instructions) {
@@ -73,53 +70,46 @@ class Bench {
     return false;
   }
 
-  std::vector<Workload> Workloads() const {
-    std::vector<Workload> workloads;
-    for (Placement placement : {Placement::kTwoCores, Placement::kOneCore}) {
-      if (placement == Placement::kTwoCores && StartCpus().size() < 2) continue;
-      for (size_t payload : options_.payloads) workloads.push_back({payload, 1, placement});
-    }
-    for (Placement placement : {Placement::kTwoCores, Placement::kOneCore}) {
-      if (placement == Placement::kTwoCores && StartCpus().size() < 2) continue;
-      workloads.push_back({kSmallPayload, kOutstanding, placement});
-    }
-    return workloads;
-  }
-
   absl::Status MeasureAll() {
     absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make("bench");
     if (!folder.ok()) return folder.status();
-    std::vector<std::unique_ptr<Peer>> peers;
-    for (const PeerKind& kind : kinds_) {
-      absl::StatusOr<std::unique_ptr<Peer>> peer = Peer::Start(kind, **folder);
-      if (!peer.ok()) return peer.status();
-      peers.push_back(*std::move(peer));
-    }
-    for (const Workload& workload : Workloads()) {
-      if (absl::Status status = MeasureOne(peers, workload); !status.ok()) return status;
-    }
-    if (StartCpus().size() >= 2) {
-      for (size_t i = 1; i < peers.size(); ++i) {
-        if (absl::Status status = MeasureShared(*peers[i]); !status.ok()) return status;
+    Peers peers(**folder);
+    std::vector<std::pair<Workload, Group>> plan;
+    for (const Workload& workload : Workloads(options_.payloads)) {
+      for (Group& group : GroupsOf(kinds_, workload)) {
+        std::erase_if(group.kinds, [&](const PeerKind& kind) { return !Wanted(workload.Name(), kind.transport); });
+        if (!group.kinds.empty()) plan.emplace_back(workload, group);
       }
+    }
+    // Before anything is pinned, which a process might take for a machine of one core.
+    std::vector<PeerKind> needed = kinds_;
+    needed.push_back({kFloor, "unix"});
+    for (const auto& [workload, group] : plan) {
+      needed.push_back(group.floor);
+      needed.insert(needed.end(), group.kinds.begin(), group.kinds.end());
+    }
+    for (const PeerKind& kind : needed) {
+      if (absl::Status status = peers.Start(kind); !status.ok()) return status;
+    }
+    for (const auto& [workload, group] : plan) {
+      if (absl::Status status = MeasureOne(peers, workload, group); !status.ok()) return status;
+    }
+    for (const PeerKind& kind : kinds_) {
+      if (StartCpus().size() < 2 || kind.name != kNearcall) continue;
+      if (absl::Status status = MeasureShared(peers.Get(kind)); !status.ok()) return status;
     }
     UnpinThisProcess();
     if (CanCountAllocations()) {
       if (absl::Status status = CountAllAllocations(peers); !status.ok()) return status;
     }
-    for (const std::unique_ptr<Peer>& peer : peers) {
-      if (absl::Status status = peer->End(); !status.ok()) return status;
-    }
-    return absl::OkStatus();
+    return peers.End();
   }
 
-  absl::Status MeasureOne(const std::vector<std::unique_ptr<Peer>>& peers, const Workload& workload) {
-    std::vector<const Peer*> wanted = {peers[0].get()};
-    for (size_t i = 1; i < peers.size(); ++i) {
-      if (Wanted(workload.Name(), peers[i]->kind().transport)) wanted.push_back(peers[i].get());
-    }
-    if (wanted.size() == 1) return absl::OkStatus();
-    Progress(absl::StrCat(workload.Name(), ", ", workload.payload, " B: ", options_.rounds.rounds, " rounds"));
+  absl::Status MeasureOne(const Peers& peers, const Workload& workload, const Group& group) {
+    std::vector<const Peer*> wanted = {&peers.Get(group.floor)};
+    for (const PeerKind& kind : group.kinds) wanted.push_back(&peers.Get(kind));
+    Progress(absl::StrCat(workload.Name(), ", ", workload.payload, " B, beside ", group.floor.ToString(), ": ",
+                          options_.rounds.rounds, " rounds"));
     absl::StatusOr<std::vector<Row>> rows = MeasureRounds(wanted, workload, options_.rounds);
     if (!rows.ok()) return rows.status();
     rows_.insert(rows_.end(), rows->begin(), rows->end());
@@ -138,20 +128,22 @@ class Bench {
     return absl::OkStatus();
   }
 
-  absl::Status CountAllAllocations(const std::vector<std::unique_ptr<Peer>>& peers) {
+  absl::Status CountAllAllocations(const Peers& peers) {
     Progress("allocations per call");
-    for (const std::unique_ptr<Peer>& peer : peers) {
+    std::vector<PeerKind> kinds = kinds_;
+    kinds.push_back({kFloor, "unix"});
+    for (const PeerKind& kind : kinds) {
       for (size_t payload : options_.payloads) {
         const int64_t calls = options_.calls > 0 ? options_.calls : payload < kLargePayload ? 10'000 : 1'000;
-        absl::StatusOr<double> count = MeasureAllocations(*peer, payload, calls, Waiting::kWait);
+        absl::StatusOr<double> count = MeasureAllocations(peers.Get(kind), payload, calls, Waiting::kWait);
         if (!count.ok()) return count.status();
-        allocations_[KeyOf(peer->kind(), payload)] = *count;
-        if (peer->kind().name == "floor" || payload != options_.payloads.front()) continue;
-        count = MeasureAllocations(*peer, payload, calls, Waiting::kThen);
+        allocations_[KeyOf(kind, payload)] = *count;
+        if (kind.is_floor() || payload != options_.payloads.front()) continue;
+        count = MeasureAllocations(peers.Get(kind), payload, calls, Waiting::kThen);
         if (!count.ok()) return count.status();
         Row row;
-        row.peer = peer->kind().name;
-        row.transport = peer->kind().transport;
+        row.peer = kind.name;
+        row.transport = kind.transport;
         row.workload = kThenWorkload;
         row.payload = payload;
         row.allocations = *count;
@@ -163,7 +155,10 @@ class Bench {
 
   absl::Status CountAllInstructions(const std::vector<size_t>& payloads) {
     std::string profile;
-    for (const PeerKind& kind : kinds_) {
+    std::vector<PeerKind> kinds = kinds_;
+    std::erase_if(kinds, [](const PeerKind& kind) { return kind.name != kNearcall; });  // spinning is not counted
+    kinds.insert(kinds.begin(), {kFloor, "unix"});
+    for (const PeerKind& kind : kinds) {
       for (size_t payload : payloads) {
         if (Interrupted()) return absl::CancelledError("interrupted");
         const int64_t calls = options_.calls > 0 ? options_.calls : payload < kLargePayload ? 1'000 : 100;
@@ -200,18 +195,27 @@ class Bench {
   }
 
   const Options options_;
-  std::vector<PeerKind> kinds_;  // the floor first
+  const std::vector<PeerKind> kinds_;
   std::vector<Row> rows_;
   Counts allocations_;
   Counts instructions_;
 };
 
+absl::Status RunLoad(const Options& options) {
+  Progress(DetectorLine(DetectMachine()));
+  Progress(absl::StrCat("load: ", options.rounds.rounds, " rounds"));
+  absl::StatusOr<std::vector<Row>> rows = MeasureLoad(options.transports, options.rounds);
+  if (!rows.ok()) return rows.status();
+  std::fputs(LoadTable(*rows).c_str(), stdout);
+  return options.json.empty() ? absl::OkStatus() : WriteJson(options.json, *rows);
+}
+
 absl::Status Main(const Options& options) {
-  const PeerKind kind = {options.serve + options.call, options.transports.front()};
+  const PeerKind kind = PeerKind::Parse(options.serve + options.call);
   if (!options.serve.empty()) return RunServer(kind, options.address);
   if (!options.call.empty()) return RunClient(kind, options.address, options.payloads.front(), options.calls);
   CatchInterrupts();
-  return Bench(options).Run();
+  return options.load ? RunLoad(options) : Bench(options).Run();
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ bench=tests/bench/bench
 dir="$(mktemp -d /tmp/nearcall-bench-test.XXXXXX)"
 trap 'rm -rf "$dir"' EXIT
 
-output="$("$bench" --transport unix,inproc --payload 64,65536 --rounds 5 --seconds 0.02 --calls 500 --no-instructions \
+output="$("$bench" --transport unix,shm,inproc --payload 64,65536 --rounds 3 --seconds 0.01 --calls 500 --no-instructions \
   --json "$dir/out.jsonl" 2>"$dir/err")" || fail "it ended with $?: $(cat "$dir/err")"
 echo "$output"
 python3 - "$dir/out.jsonl" <<'PYTHON' || fail "the JSON lines are not as they should be"
@@ -26,17 +26,43 @@ for row in rows:
     missing = [key for key in wanted if key not in row]
     assert not missing, (missing, row)
 calls = [row for row in rows if row["peer"] == "nearcall" and row["workload"].startswith("unary/")]
-assert {(row["transport"], row["payload"]) for row in calls} == {(t, p) for t in ("unix", "inproc") for p in (64, 65536)}, calls
-for row in calls:
+assert {(row["transport"], row["payload"]) for row in calls} == {(t, p) for t in ("unix", "shm", "inproc") for p in (64, 65536)}, calls
+adaptive = [row for row in rows if row["peer"] == "nearcall adaptive" and row["workload"].startswith("unary/")]
+assert {row["transport"] for row in adaptive} == {"unix", "shm", "inproc"}, adaptive
+for row in calls + adaptive:
     assert 0 < row["p50_us"] <= row["p90_us"] <= row["p99_us"], row
-assert any(row["peer"] == "floor" for row in rows)
-counted = [row["allocations"] for row in rows
-           if row["peer"] == "nearcall" and row["transport"] == "unix" and row["payload"] == 64 and row["allocations"] is not None]
-assert counted or "NEARCALL_SANITIZER" in os.environ, "no allocations were counted"  # those have a malloc of their own
-assert all(abs(count) < 0.05 for count in counted), ("framework allocations per call", counted)
+    spin = "-spin" if row["peer"] == "nearcall adaptive" and row["workload"] == "unary/two-cores" else ""
+    assert row["floor"] == ("unix" if row["transport"] == "unix" else "shm") + spin and row["p50_ratio"], row
+floors = {(row["workload"], row["floor"]) for row in calls + adaptive}
+assert floors <= {(row["workload"], row["transport"]) for row in rows if row["peer"] == "floor"}, rows
+for peer, transport in (("nearcall", "unix"), ("nearcall", "shm"), ("nearcall adaptive", "shm")):
+    counted = [row["allocations"] for row in rows
+               if (row["peer"], row["transport"], row["payload"]) == (peer, transport, 64) and row["allocations"] is not None]
+    assert counted or "NEARCALL_SANITIZER" in os.environ, "no allocations were counted"  # those have a malloc of their own
+    assert all(abs(count) < 0.05 for count in counted), ("framework allocations per call", peer, transport, counted)
 PYTHON
 [[ "$output" != *$'\033'* ]] || fail "colours, though its output is no terminal"
-[[ "$output" == *"goal: unix 64 B"* ]] || fail "no goals"
+[[ "$output" == *"goal: nearcall unix 64 B"* && "$output" == *"goal: nearcall shm 64 B"* ]] || fail "no goals"
+
+output="$("$bench" --load --rounds 1 --seconds 0.01 --json "$dir/load.jsonl" 2>"$dir/err")" ||
+  fail "--load ended with $?: $(cat "$dir/err")"
+echo "$output"
+python3 - "$dir/load.jsonl" <<'PYTHON' || fail "the JSON lines of --load are not as they should be"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+rates = ["load/100", "load/1000", "load/5000", "load/20000", "load/50000", "load/100000"]
+seen = {(row["peer"], row["transport"], row["workload"]) for row in rows}
+wanted = {("pacing", "-", rate) for rate in rates}
+wanted |= {(peer, transport, rate) for peer in ("nearcall", "nearcall adaptive", "nearcall prefer")
+           for transport in ("shm", "unix") for rate in rates + ["load/max"]}
+assert seen == wanted, seen ^ wanted
+for row in rows:
+    # Every thread that runs is on one of two cores at most; a clock tick more may be booked.
+    assert row["calls_per_s"] > 0 and 0 < row["cpu_share"] < 2.5, row
+    if row["workload"] != "load/max":
+        assert row["calls_per_s"] <= 1.2 * float(row["workload"].split("/")[1]) + 200, row
+PYTHON
+[[ "$output" == *"pacing"* && "$output" == *"#"* ]] || fail "no graph"
 
 "$bench" --help | grep -q -- "--rounds" || fail "no --help"
 for bad in "--nonsense" "--rounds -3" "--transport carrier-pigeon" "--payload x"; do

@@ -1,9 +1,15 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The floor: a raw, blocking Unix stream socket that carries the bytes of a serialized EchoMessage there and back, with
-// no framework: both sides know the length. Flood() is the batched one: what fits is written at once, what has come is
-// read at once.
+// The floors: raw code that carries the bytes of a serialized EchoMessage there and back, with no framework, where both
+// sides know the length. By transport:
+//   unix       a blocking Unix stream socket
+//   unix-spin  the same, each side polling it for up to 60 us before it blocks
+//   shm        one mapping of both processes, and a futex: memory_floor.h
+//   shm-spin   the same, each side looking at the word for up to 60 us before it sleeps
+// Flood() is batched: what fits is written at once, what has come is read at once.
+//
+// Thread safety: none. Lifetime: links end before their server. Errors name the path, and the errno.
 #ifndef NEARCALL_TESTS_BENCH_FLOORS_H_
 #define NEARCALL_TESTS_BENCH_FLOORS_H_
 
@@ -16,8 +22,12 @@
 
 namespace nearcall::bench {
 
+inline constexpr char kSpinSuffix[] = "-spin";
+
+// Whatever its clients say they are: one server for all kinds of floors.
 absl::StatusOr<std::unique_ptr<EchoServer>> ServeFloor(const std::string& path);
-absl::StatusOr<std::unique_ptr<EchoLink>> OpenFloor(const std::string& path, size_t payload, int outstanding);
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenFloor(const PeerKind& kind, const std::string& path, size_t payload,
+                                                    int outstanding);
 
 }  // namespace nearcall::bench
 

@@ -51,8 +51,8 @@ absl::StatusOr<Run> RunUnderCallgrind(const PeerKind& kind, const ScratchFolder&
     address = peer->address();
   }
   std::vector<std::string> command = Callgrind(run.client);
-  command.insert(command.end(), {SelfPath(), "--call", kind.name, "--transport", kind.transport, "--address", address,
-                                 "--payload", absl::StrCat(payload), "--calls", absl::StrCat(calls)});
+  command.insert(command.end(), {SelfPath(), "--call", kind.ToString(), "--address", address, "--payload",
+                                 absl::StrCat(payload), "--calls", absl::StrCat(calls)});
   absl::StatusOr<std::unique_ptr<ChildProcess>> client = ChildProcess::Start(command);
   if (!client.ok()) return client.status();
   absl::StatusOr<std::string> said = (*client)->Hear(kLimit);

@@ -117,7 +117,6 @@ class Rounds {
     EchoLink& link = *contestant.link;
     peer.Pin(client_cpu_, server_cpu_);
     Slot slot;
-    slot.latencies.Reserve(1 << 16);
     const int64_t length = static_cast<int64_t>(options_.seconds * 1e9);
     Latencies warm_up;
     const int64_t warm_end = MonotonicNanos() + length / 20;
@@ -160,6 +159,7 @@ class Rounds {
     row.mb_per_s = calls * static_cast<double>(workload_.payload) / 1e6 / seconds;
     row.others_cpu = others / seconds;
     if (&contestant != &contestants_[0]) {
+      row.floor = contestants_[0].peer->kind().transport;
       row.p50_ratio = QuartilesOf(contestant.p50_ratios);
       row.cpu_ratio = QuartilesOf(contestant.cpu_ratios);
       row.rate_ratio = QuartilesOf(contestant.rate_ratios);
@@ -205,7 +205,7 @@ absl::StatusOr<double> MeasureAllocations(const Peer& peer, size_t payload, int6
   if (absl::Status status = call(calls); !status.ok()) return status;
   absl::StatusOr<int64_t> counted = peer.StopCountingAllocations();
   if (!counted.ok()) return counted.status();
-  if (peer.kind().name == "floor") return static_cast<double>(*counted) / static_cast<double>(calls);
+  if (peer.kind().is_floor()) return static_cast<double>(*counted) / static_cast<double>(calls);
 
   StartCountingAllocations();
   const bool survived = ProtobufAlone(payload, calls);

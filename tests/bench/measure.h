@@ -29,8 +29,8 @@ struct Workload {
 };
 
 struct RoundOptions {
-  int rounds = 11;
-  double seconds = 0.2;      // per slot
+  int rounds = 9;
+  double seconds = 0.15;     // per slot
   double quiet_seconds = 0;  // so long in all, per workload, disturbed slots are measured again
 };
 

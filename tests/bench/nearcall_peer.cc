@@ -21,6 +21,11 @@ namespace {
 constexpr size_t kStreamPayload = 64 << 10;
 constexpr auto kReadEvery = std::chrono::milliseconds(2);
 
+SpinMode SpinModeOf(const PeerKind& kind) {
+  if (kind.name == kPrefer) return SpinMode::kPrefer;
+  return kind.name == kAdaptive ? SpinMode::kAdaptive : SpinMode::kNever;
+}
+
 class BlockingEcho final : public EchoService::Service {
   absl::StatusOr<EchoMessage> Echo(ServerContext&, const EchoMessage& request) override { return HandleEcho(request); }
   absl::Status Repeat(ServerContext&, const EchoMessage& request, ServerWriter<EchoMessage>& writer) override {
@@ -69,6 +74,7 @@ class SlowReader final : public EchoLink::SlowStream {
 
 class NearcallServer final : public EchoServer {
  public:
+  explicit NearcallServer(SpinMode spin) : server_(ServerOptions().set_spin(spin)) {}
   absl::Status Listen(const std::string& address) {
     server_.AddService(&service_);
     return server_.Listen(address);
@@ -157,14 +163,15 @@ class NearcallLink final : public EchoLink {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EchoServer>> ServeNearcall(const std::string& address) {
-  auto server = std::make_unique<NearcallServer>();
+absl::StatusOr<std::unique_ptr<EchoServer>> ServeNearcall(const PeerKind& kind, const std::string& address) {
+  auto server = std::make_unique<NearcallServer>(SpinModeOf(kind));
   if (absl::Status status = server->Listen(address); !status.ok()) return status;
   return server;
 }
 
-absl::StatusOr<std::unique_ptr<EchoLink>> OpenNearcall(const std::string& address, size_t payload, int outstanding) {
-  absl::StatusOr<Channel> channel = Connect(address);
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenNearcall(const PeerKind& kind, const std::string& address, size_t payload,
+                                                       int outstanding) {
+  absl::StatusOr<Channel> channel = Connect(address, ChannelOptions().set_spin(SpinModeOf(kind)));
   if (!channel.ok()) return channel.status();
   return std::make_unique<NearcallLink>(*channel, payload, outstanding);
 }

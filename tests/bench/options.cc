@@ -13,7 +13,7 @@
 namespace nearcall::bench {
 namespace {
 
-const char* const kTransports[] = {"unix", "local", "inproc"};
+const char* const kTransports[] = {"unix", "shm", "local", "inproc"};
 
 absl::Status Bad(const std::string& flag, const std::string& value, const std::string& wants) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, " '", value, "': it takes ", wants, "; see --help"));
@@ -62,7 +62,7 @@ std::map<std::string, Take> Flags(Options& options) {
          options.transports = absl::StrSplit(value, ',');
          for (const std::string& transport : options.transports) {
            if (std::count(std::begin(kTransports), std::end(kTransports), transport) == 0)
-             return "some of unix,local,inproc";
+             return "some of unix,shm,local,inproc";
          }
          return "";
        }},
@@ -87,9 +87,15 @@ std::map<std::string, Take> Flags(Options& options) {
 std::map<std::string, std::function<void()>> Switches(Options& options) {
   return {
       {"help", [&options] { options.help = true; }},
+      {"load", [&options] { options.load = true; }},
       {"instructions", [&options] { options.only_instructions = true; }},
       {"no-instructions", [&options] { options.count_instructions = false; }},
   };
+}
+
+std::vector<std::string> DefaultTransports(const Options& options) {
+  if (options.load) return {"shm", "unix"};
+  return {"unix", "shm", "inproc"};  // local: is shm: here
 }
 
 }  // namespace
@@ -115,18 +121,20 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
     const std::string value = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
     if (const std::string wants = it->second(value); !wants.empty()) return Bad(name, value, wants);
   }
+  if (options.transports.empty()) options.transports = DefaultTransports(options);
   if (!options.profile.empty()) options.only_instructions = true;
   return options;
 }
 
 std::string HelpText() {
-  return R"(bench: what a nearcall call costs, beside the same bytes over a raw Unix socket.
+  return R"(bench: what a nearcall call costs, beside the same bytes with no framework.
 
-  bench                                   all rows, three minutes at most
-  bench --transport unix --payload 64     some rows (lists: unix,local,inproc; bytes)
+  bench                                   all rows, four minutes at most
+  bench --load                            CPU time against load, for each SpinMode (shm and unix); two minutes
+  bench --transport unix --payload 64     some rows (lists: unix,shm,local,inproc; bytes)
   bench --only one-core,64-outstanding    rows whose "workload/transport" has one of these in it
   bench --json FILE                       also as JSON lines
-  bench --rounds 21 --seconds 0.5         more rounds, longer slots (11 and 0.2 s)
+  bench --rounds 21 --seconds 0.5         more rounds, longer slots (9 and 0.15 s)
   bench --quiet 30                        on a machine that others use: up to 30 s per workload are spent on measuring
                                           again what others disturbed (more than a tenth of the cores)
   bench --instructions                    only instructions per call (callgrind), for each payload, client and server
@@ -134,9 +142,14 @@ std::string HelpText() {
   bench --no-instructions                 leaves them out
   bench --calls N                         for the counted things (10000 for allocations, 1000 for instructions)
 
-Workloads: "unary": one call at a time, both sides asleep between; "64-outstanding": calls begun by the callbacks of
-earlier ones, beside a raw socket that reads and writes in batches. "two-cores": client on the first core, server on the
-second; "one-core": both on the first, where the framework's own cost shows best.
+Peers: "nearcall" never spins (SpinMode::kNever), so both sides sleep between calls; "nearcall adaptive" is the default,
+SpinMode::kAdaptive. Each is measured beside its own floor, which is the row above it: a Unix socket or shared memory
+with a futex, and of both one that polls for up to 60 us before it sleeps ("-spin"), beside which the adaptive are on
+two cores. Over shared memory a floor's call is three copies: into the memory, from slot to slot, out of it.
+
+Workloads: "unary": one call at a time; "64-outstanding": calls begun by the callbacks of earlier ones, all beside a raw
+Unix socket that reads and writes in batches. "two-cores": client on the first core, server on the second; "one-core":
+both on the first, where the framework's own cost shows best, and where nobody should spin.
 
 On two cores, beside one call at a time on the same channel: "64-threads", each in Wait(); "slow-stream", calls beside
 a stream that is read slowly. "then" has the allocations of a call whose reply a callback takes.
@@ -145,7 +158,9 @@ Reading the table: times are of all slots of a row. A ratio "1.43 [1.38 1.50]" i
 rounds of a slot against the floor's slots right before and after it; a goal is met when its upper quartile meets it.
 CPU us/call, instructions and allocations are client and server together; allocations are those beyond what protobuf
 alone makes. "others %" is the share of all cores that other processes used meanwhile: above 10, don't trust times.
-The "machine" rows show what a cache line and a wake-up cost here; compare them before comparing runs. More: README.md.
+The "machine" rows show what a cache line and a wake-up cost here; compare them before comparing runs. While more
+threads want to run than there are cores nobody adaptive spins, so on a busy machine those rows show sleeping.
+More: README.md.
 )";
 }
 

@@ -17,7 +17,8 @@ namespace nearcall::bench {
 
 struct Options {
   bool help = false;
-  std::vector<std::string> transports = {"unix", "local", "inproc"};
+  bool load = false;
+  std::vector<std::string> transports;
   std::vector<size_t> payloads = {64, 64 << 10, 1 << 20};
   std::vector<std::string> only;  // parts of row names
   RoundOptions rounds;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "nearcall/tests/bench/allocations.h"
 #include "nearcall/tests/bench/floors.h"
 #include "nearcall/tests/bench/nearcall_peer.h"
@@ -14,12 +15,18 @@ namespace nearcall::bench {
 namespace {
 
 std::string AddressOf(const PeerKind& kind, const ScratchFolder& folder) {
-  if (kind.name == "floor") return folder.Path("floor");
-  if (kind.one_process()) return absl::StrCat(kind.transport, ":nearcall-bench-", ::getpid());
-  return absl::StrCat(kind.transport, ":", folder.Path(kind.transport));
+  const std::string name = absl::StrReplaceAll(kind.ToString(), {{" ", "-"}, {"/", "-"}});
+  if (kind.is_floor()) return folder.Path(name);
+  if (kind.one_process()) return absl::StrCat(kind.transport, ":bench-", ::getpid(), "-", name);
+  return absl::StrCat(kind.transport, ":", folder.Path(name));
 }
 
 }  // namespace
+
+PeerKind PeerKind::Parse(const std::string& text) {
+  const size_t slash = text.rfind('/');
+  return slash == std::string::npos ? PeerKind{text, ""} : PeerKind{text.substr(0, slash), text.substr(slash + 1)};
+}
 
 absl::Status EchoLink::EchoThen() { return absl::UnimplementedError("this peer has no callbacks"); }
 absl::StatusOr<std::unique_ptr<EchoLink::SlowStream>> EchoLink::ReadSlowly() {
@@ -27,12 +34,13 @@ absl::StatusOr<std::unique_ptr<EchoLink::SlowStream>> EchoLink::ReadSlowly() {
 }
 
 absl::StatusOr<std::unique_ptr<EchoServer>> ServeEcho(const PeerKind& kind, const std::string& address) {
-  return kind.name == "floor" ? ServeFloor(address) : ServeNearcall(address);
+  return kind.is_floor() ? ServeFloor(address) : ServeNearcall(kind, address);
 }
 
 absl::StatusOr<std::unique_ptr<EchoLink>> OpenEcho(const PeerKind& kind, const std::string& address, size_t payload,
                                                    int outstanding) {
-  return kind.name == "floor" ? OpenFloor(address, payload, outstanding) : OpenNearcall(address, payload, outstanding);
+  return kind.is_floor() ? OpenFloor(kind, address, payload, outstanding)
+                         : OpenNearcall(kind, address, payload, outstanding);
 }
 
 absl::StatusOr<std::unique_ptr<Peer>> Peer::Start(const PeerKind& kind, const ScratchFolder& folder,
@@ -45,8 +53,7 @@ absl::StatusOr<std::unique_ptr<Peer>> Peer::Start(const PeerKind& kind, const Sc
     return peer;
   }
   std::vector<std::string> command = wrapper;
-  command.insert(command.end(),
-                 {SelfPath(), "--serve", kind.name, "--transport", kind.transport, "--address", peer->address_});
+  command.insert(command.end(), {SelfPath(), "--serve", kind.ToString(), "--address", peer->address_});
   absl::StatusOr<std::unique_ptr<ChildProcess>> process = ChildProcess::Start(command);
   if (!process.ok()) return process.status();
   absl::StatusOr<std::string> ready = (*process)->Hear(absl::Seconds(60));

@@ -4,7 +4,7 @@
 // A peer: one way of echoing bytes between two processes, as the rounds use it. There are two kinds: the raw floors
 // (floors.h) and nearcall over a transport (nearcall_peer.h); another framework is one more.
 //
-//   absl::StatusOr<std::unique_ptr<Peer>> peer = Peer::Start({"nearcall", "unix"}, folder, {});
+//   absl::StatusOr<std::unique_ptr<Peer>> peer = Peer::Start({kNearcall, "unix"}, folder, {});
 //   absl::StatusOr<std::unique_ptr<EchoLink>> link = (*peer)->Open(64, 1);
 //   absl::Status status = (*link)->Echo();
 //
@@ -28,10 +28,20 @@
 
 namespace nearcall::bench {
 
+// Names of kinds of peers. nearcall is one for each SpinMode.
+inline constexpr char kFloor[] = "floor";
+inline constexpr char kNearcall[] = "nearcall";  // kNever: both sides asleep between calls
+inline constexpr char kAdaptive[] = "nearcall adaptive";
+inline constexpr char kPrefer[] = "nearcall prefer";
+
 struct PeerKind {
-  std::string name;       // "floor", "nearcall"
-  std::string transport;  // "unix", "local", "inproc"
+  std::string name;
+  std::string transport;  // "unix", "shm", "local", "inproc"; of a floor see floors.h
+  bool is_floor() const { return name == kFloor; }
   bool one_process() const { return transport == "inproc"; }
+  bool operator==(const PeerKind& other) const { return name == other.name && transport == other.transport; }
+  std::string ToString() const { return name + "/" + transport; }  // "nearcall adaptive/shm"
+  static PeerKind Parse(const std::string& text);                  // ToString()'s
 };
 
 // A client's connection for calls of one payload size. Echo() may be called by several threads at once where the peer

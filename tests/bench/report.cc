@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "nearcall/tests/bench/peer.h"
 
 namespace nearcall::bench {
 namespace {
@@ -73,24 +74,65 @@ std::string JsonQuartiles(const std::optional<Quartiles>& q) {
 std::string JsonString(const std::string& text) { return absl::StrCat("\"", text, "\""); }
 
 struct Goal {
+  const char* peer;
+  const char* transport;
+  size_t payload;
   const char* workload;
   const char* what;
   std::optional<Quartiles> Row::*ratio;
   bool at_least;
   double limit;
 };
-constexpr size_t kGoalPayload = 64;
-constexpr char kGoalTransport[] = "unix";
+constexpr size_t kMiB = 1 << 20;
 const Goal kGoals[] = {
-    {"unary/two-cores", "p50 to the floor's", &Row::p50_ratio, false, 1.2},
-    {"unary/two-cores", "CPU to the floor's", &Row::cpu_ratio, false, 1.3},
-    {"unary/one-core", "p50 to the floor's", &Row::p50_ratio, false, 1.5},
-    {"64-outstanding/two-cores", "calls/s to the floor's", &Row::rate_ratio, true, 0.4},
-    {kThreadsWorkload, "calls/s to one thread's", &Row::one_thread_ratio, true, 0.4},
-    {kSlowStreamWorkload, "p99 to that without the stream", &Row::alone_p99_ratio, false, 3.0},
+    {kNearcall, "unix", 64, "unary/two-cores", "p50", &Row::p50_ratio, false, 1.2},
+    {kNearcall, "unix", 64, "unary/two-cores", "CPU", &Row::cpu_ratio, false, 1.3},
+    {kNearcall, "unix", 64, "unary/one-core", "p50", &Row::p50_ratio, false, 1.5},
+    {kNearcall, "unix", 64, "64-outstanding/two-cores", "calls/s", &Row::rate_ratio, true, 0.4},
+    {kNearcall, "unix", 64, kThreadsWorkload, "calls/s to one thread's", &Row::one_thread_ratio, true, 0.4},
+    {kNearcall, "unix", 64, kSlowStreamWorkload, "p99 to that without the stream", &Row::alone_p99_ratio, false, 3},
+    {kNearcall, "shm", 64, "unary/two-cores", "p50", &Row::p50_ratio, false, 1.15},
+    {kNearcall, "shm", 64, "unary/one-core", "p50", &Row::p50_ratio, false, 1.3},
+    {kAdaptive, "shm", 64, "unary/two-cores", "p50", &Row::p50_ratio, false, 4},
+    {kAdaptive, "shm", kMiB, "unary/two-cores", "p50", &Row::p50_ratio, false, 1.6},
+    {kAdaptive, "shm", 64, "64-outstanding/two-cores", "calls/s", &Row::rate_ratio, true, 2},
 };
+struct AllocationsGoal {
+  const char* peer;
+  const char* transport;
+};
+const AllocationsGoal kAllocationsGoals[] = {{kNearcall, "unix"}, {kNearcall, "shm"}, {kAdaptive, "shm"}};
+constexpr size_t kAllocationsPayload = 64;
 // A handful of calls in ten thousand may grow a pool; one in a hundred may not.
 constexpr double kAllocationsGoal = 0.01;
+
+std::string Said(const Row& row, const std::string& what, const std::string& figure, const std::string& goal,
+                 bool met) {
+  return absl::StrCat("goal: ", row.peer, " ", row.transport, " ", Payload(row.payload), " ", row.workload, " ", what,
+                      " ", figure, ", wanted ", goal, ": ", met ? "met" : "NOT met", "\n");
+}
+
+// Empty where the row is not the goal's.
+std::string GoalLine(const Row& row, const Goal& goal) {
+  const std::optional<Quartiles>& ratio = row.*goal.ratio;
+  if (row.peer != goal.peer || row.transport != goal.transport || row.payload != goal.payload ||
+      row.workload != goal.workload || !ratio.has_value()) {
+    return "";
+  }
+  const std::string floor = row.floor.empty() ? "" : absl::StrCat(" to floor ", row.floor, "'s");
+  return Said(row, absl::StrCat(goal.what, floor), ratio->ToString(),
+              absl::StrFormat("%s %.2f (%s quartile)", goal.at_least ? "at least" : "at most", goal.limit,
+                              goal.at_least ? "lower" : "upper"),
+              goal.at_least ? ratio->low >= goal.limit : ratio->high <= goal.limit);
+}
+
+std::string GoalLine(const Row& row, const AllocationsGoal& goal) {
+  if (row.peer != goal.peer || row.transport != goal.transport || row.payload != kAllocationsPayload ||
+      (row.workload != "unary/two-cores" && row.workload != kThenWorkload) || !row.allocations.has_value()) {
+    return "";
+  }
+  return Said(row, "allocations per call", Number(row.allocations, 4), "0", *row.allocations <= kAllocationsGoal);
+}
 
 }  // namespace
 
@@ -120,24 +162,9 @@ std::string Table(const std::vector<Row>& rows) {
 
 std::string GoalLines(const std::vector<Row>& rows) {
   std::string out;
-  const auto say = [&out](const std::string& what, const std::string& figure, const std::string& goal, bool met) {
-    absl::StrAppend(&out, "goal: ", what, " ", figure, ", wanted ", goal, ": ", met ? "met" : "NOT met", "\n");
-  };
   for (const Row& row : rows) {
-    if (row.peer != "nearcall" || row.transport != kGoalTransport || row.payload != kGoalPayload) continue;
-    const std::string name = absl::StrCat(row.transport, " ", Payload(row.payload), " ", row.workload);
-    for (const Goal& goal : kGoals) {
-      const std::optional<Quartiles>& ratio = row.*goal.ratio;
-      if (row.workload != goal.workload || !ratio.has_value()) continue;
-      say(absl::StrCat(name, " ", goal.what), ratio->ToString(),
-          absl::StrFormat("%s %.1f (%s quartile)", goal.at_least ? "at least" : "at most", goal.limit,
-                          goal.at_least ? "lower" : "upper"),
-          goal.at_least ? ratio->low >= goal.limit : ratio->high <= goal.limit);
-    }
-    if ((row.workload == kGoals[0].workload || row.workload == kThenWorkload) && row.allocations.has_value()) {
-      say(absl::StrCat(name, " allocations per call"), Number(row.allocations, 4), "0",
-          *row.allocations <= kAllocationsGoal);
-    }
+    for (const Goal& goal : kGoals) absl::StrAppend(&out, GoalLine(row, goal));
+    for (const AllocationsGoal& goal : kAllocationsGoals) absl::StrAppend(&out, GoalLine(row, goal));
   }
   return out;
 }
@@ -161,6 +188,8 @@ std::string JsonLine(const Row& row) {
       {"rate_ratio", JsonQuartiles(row.rate_ratio)},
       {"one_thread_ratio", JsonQuartiles(row.one_thread_ratio)},
       {"alone_p99_ratio", JsonQuartiles(row.alone_p99_ratio)},
+      {"cpu_share", JsonNumber(row.cpu_share)},
+      {"floor", row.floor.empty() ? "null" : JsonString(row.floor)},
       {"others_cpu", JsonNumber(row.others_cpu)},
   };
   return absl::StrCat("{",

@@ -22,7 +22,7 @@ inline constexpr char kSlowStreamWorkload[] = "slow-stream/two-cores";  // unary
 inline constexpr char kThenWorkload[] = "then";                         // unary, by callback: allocations alone
 
 struct Row {
-  std::string peer;       // "nearcall", "floor", "machine"
+  std::string peer;       // a PeerKind's name, or "machine"
   std::string transport;  // "unix", ...
   std::string workload;   // "unary/two-cores", ...
   size_t payload = 0;
@@ -34,6 +34,8 @@ struct Row {
   std::optional<double> mb_per_s;      // payload, one way
   std::optional<double> instructions;  // per call, in user space, client and server together
   std::optional<double> allocations;   // per call, client and server together, beyond protobuf's own
+  std::optional<double> cpu_share;     // of one core, client and server together
+  std::string floor;                   // the floor of the ratios, by its transport
   // To the floor's slots beside it; absent in the floor's own row.
   std::optional<Quartiles> p50_ratio;
   std::optional<Quartiles> cpu_ratio;
