@@ -25,6 +25,7 @@ namespace {
 
 constexpr int64_t kSoonNs = 1'000'000;
 constexpr int kSoonResults = 4;  // in a row: the next is waited for in the receive call
+constexpr int kCheapLooks = 16;  // for each look at the clock, which costs as much
 constexpr int64_t kBriefNs =
     21'000'000;  // there; above what a receive timeout can be exact about (byte_stream_wait.cc)
 
@@ -160,10 +161,13 @@ Io Connection::SpinForFrame(Frame* frame) {
   waits_since_ns_ = MonotonicNanos();
   if (!Process::Get().spin_room().Spare(waits_since_ns_)) return io;
   const int64_t end_ns = waits_since_ns_ + spinner_.limit_ns();
+  const int looks = answered() && endpoint_->info().cheap_poll ? kCheapLooks : 1;
   int64_t now_ns;
   do {
-    SpinPause();
-    io = NextFrame(frame);
+    for (int look = 0; look < looks && io == Io::kWouldBlock; ++look) {
+      SpinPause();
+      io = NextFrame(frame);
+    }
     now_ns = MonotonicNanos();
   } while (io == Io::kWouldBlock && now_ns < end_ns);
   if (io != Io::kWouldBlock) spinner_.Note(now_ns - waits_since_ns_);

@@ -27,12 +27,12 @@ namespace nearcall::internal {
 class SpinRoom {
  public:
   SpinRoom();
-  bool Spare(int64_t now_ns);  // looks again every 10 ms at most
+  bool Spare(int64_t now_ns);  // for the calling thread; looks again every 10 ms at most
   // Of a text as /proc/loadavg has it: how many threads run or want to; -1: not such a text.
   static int Runnable(const char* loadavg);
 
  private:
-  const int processors_;  // that this process may use; below two under a quota of less than two
+  const bool under_quota_;  // of less than two processors
   const UniqueFd load_;
   std::atomic<int64_t> looked_ns_{0};
   std::atomic<bool> spare_{false};

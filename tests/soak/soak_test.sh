@@ -2,7 +2,7 @@
 # Copyright 2026 The nearcall Authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# The soak program with small counts, and its flags. Other tests run beside it: goals of time get much slack.
+# The soak program with small counts, and its flags. Other tests run beside it: goals of time get so much slack that only a hang misses them.
 set -euo pipefail
 soak="$1"
 dir="$(mktemp -d "${TEST_TMPDIR:-/tmp}/soak.XXXXXX")"
@@ -15,7 +15,7 @@ fail() {
 
 # run CASE COUNT FIGURE: the case passes, over both transports where it has any, and its JSON holds that figure.
 run() {
-  "$soak" --case "$1" --count "$2" --slack 20 --json "$dir/json" || fail "$1"
+  "$soak" --case "$1" --count "$2" --slack 500 --json "$dir/json" || fail "$1"
   grep -q "\"case\":\"$1\",\"ok\":true,.*\"$3" "$dir/json" || fail "$1: the JSON is $(cat "$dir/json")"
 }
 run session-mutations 20000 'inputs":20000,'
