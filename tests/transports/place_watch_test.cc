@@ -106,6 +106,7 @@ TEST_F(PlaceWatchTest, OverflowIsNotSilence) {
   int most = 0;
   std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> most;
   ASSERT_GT(most, 0);
+  if (most > 200'000) GTEST_SKIP() << "this machine queues " << most << " events: too many to fill here";
   for (int i = 0; i < most + 100; ++i) {  // two names in turn: equal events in a row are merged
     const std::string name = at(i % 2 == 0 ? "x" : "y");
     const int fd = ::open(name.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
