@@ -13,8 +13,8 @@
 // the executor has. A piece runs up to 64 callbacks. RunLoop (run_loop.h) is an executor for a thread of one's own.
 //
 // Thread safety: Post() is called from any thread, also from one that is inside a piece of work, never under a lock of
-// the library's. Lifetime: the channel and its calls share it. Errors: none; work that is posted must be run, once, or
-// its callbacks are never called; exceptions that it throws are the user's.
+// the library's. Lifetime: the channel and its calls share it. Errors: none; work that is destroyed unrun
+// takes its callbacks with it, uncalled; exceptions that it throws are the user's.
 #ifndef NEARCALL_RPC_EXECUTOR_H_
 #define NEARCALL_RPC_EXECUTOR_H_
 

@@ -11,6 +11,7 @@ namespace nearcall {
 
 void RunLoop::Post(absl::AnyInvocable<void() &&> work) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (stopped_) return;  // `work` ends after the lock: it may let go of much
   work_.push_back(std::move(work));
   changed_.notify_one();
 }
@@ -57,8 +58,10 @@ int RunLoop::RunPending() {
 }
 
 void RunLoop::Stop() {
+  std::deque<absl::AnyInvocable<void() &&>> dropped;  // after the lock
   std::lock_guard<std::mutex> lock(mutex_);
   stopped_ = true;
+  dropped.swap(work_);
   changed_.notify_all();
 }
 

@@ -9,8 +9,9 @@
 //   stub.SayHello(request).Then([&](absl::StatusOr<HelloReply> reply) { ...; loop->Stop(); });
 //   loop->Run();
 //
-// Thread safety: all of it; several threads may run one loop. Lifetime: shared with its channels; what is left when it
-// ends is dropped, unrun. Blocking in its work is legal; then that channel's other callbacks wait.
+// Thread safety: all of it; several threads may run one loop. Lifetime: shared with its channels. What is left when it
+// is stopped, or comes later, is dropped: callbacks are not called, coroutines not resumed. Blocking in its work is
+// legal; then that channel's other callbacks wait.
 #ifndef NEARCALL_RPC_RUN_LOOP_H_
 #define NEARCALL_RPC_RUN_LOOP_H_
 

@@ -147,13 +147,16 @@ void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
 }
 
 void ClientCall::BindLocked(std::shared_ptr<Connection> to) {
-  // Of a unary call nobody can be between LockBound()'s look and its lock: its one owner is here, others take
-  // bind_mutex_.
-  if (method_->kind == MethodKind::kUnary) left_.clear();
-  if (connection_ != nullptr && connection_ != to) left_.push_back(std::move(connection_));
+  if (connection_ != nullptr && connection_ != to && !wait_for_ready_) left_.push_back(std::move(connection_));
   connection_ = std::move(to);
   bound_.store(connection_.get(), std::memory_order_release);
   retry_ = false;
+}
+
+std::shared_ptr<Connection> ClientCall::KeepBound() {
+  if (!wait_for_ready_) return nullptr;
+  std::lock_guard<std::mutex> bind(bind_mutex_);
+  return connection_;
 }
 
 // False: the connection was found gone before the peer can have seen anything of the call.
@@ -161,6 +164,7 @@ bool ClientCall::SendTo(std::shared_ptr<Connection> to, absl::Status* why) {
   Connection* const connection = to.get();
   std::unique_lock<std::mutex> lock(connection->mutex(), std::defer_lock);
   {
+    const std::shared_ptr<Connection> left = connection_;  // until its lock is let go
     std::unique_lock<std::mutex> before;
     if (connection_ == nullptr || connection_ == to) {
       lock.lock();
@@ -340,34 +344,17 @@ void ClientCall::FinishLocked(absl::Status status) {
 // ---- the owner's side
 
 void ClientCall::Wait() {
-  Waiter waiter;
-  for (;;) {
-    std::unique_lock<std::mutex> lock = LockBound();
-    if (over_) return;
-    if (retry_) {
-      lock.unlock();
-      Dispatch();
-      continue;
-    }
-    Connection& bound = connection();
-    waiter.done = false;
-    waiter_ = &waiter;
-    const bool in_time = bound.Await(lock, &waiter, deadline_ns_);
-    if (&bound != &connection()) continue;  // OnLost() has forgotten the waiter
-    waiter_ = nullptr;
-    if (!in_time && !over_ && !retry_)
-      FinishLocked(bound.ClosedLocked() ? bound.CloseStatusLocked() : DeadlineStatus());
-  }
+  WaitUntil(waiter_, [this] { return over_; });
 }
 
 bool ClientCall::Ready() {
-  const std::unique_lock<std::mutex> lock = LockBound();
+  const BoundLock lock = LockBound();
   return over_;
 }
 
 bool ClientCall::Subscribe(Runnable* completion, bool only_pending) {
   {
-    const std::unique_lock<std::mutex> lock = LockBound();
+    const BoundLock lock = LockBound();
     if (over_) {
       if (only_pending) return false;
       PostCompletion(completion);
@@ -460,7 +447,15 @@ absl::Status ClientCall::DeadlineStatus() const {
       absl::StrCat("the deadline of ", method_->path, " at ", channel_->address(), " has passed"));
 }
 
-void ClientCall::OnWaitDeadline() { EndWith(DeadlineStatus()); }
+// Or the connection was closed under a call that it did not know any more.
+void ClientCall::OnWaitDeadline() {
+  absl::Status why = DeadlineStatus();
+  {
+    const BoundLock lock = LockBound();
+    if (connection().ClosedLocked()) why = connection().CloseStatusLocked();
+  }
+  EndWith(why);
+}
 
 void ClientCall::OnTimer() {
   EndWith(DeadlineStatus());
@@ -472,7 +467,7 @@ void ClientCall::PostCompletion(Runnable* run) { channel_->PostCallback(run); }
 void ClientCall::DropUnread() {
   if (ForkGuard::Forked()) return;  // there is nothing to read
   {
-    const std::unique_lock<std::mutex> lock = LockBound();
+    const BoundLock lock = LockBound();
     drop_unread_ = true;
   }
   Bytes message;
@@ -481,24 +476,8 @@ void ClientCall::DropUnread() {
 }
 
 const Metadata& ClientCall::WaitForInitialMetadata() {
-  if (orphaned()) return initial_;
-  Waiter waiter;
-  for (;;) {
-    std::unique_lock<std::mutex> lock = LockBound();
-    if (initial_received_ || over_) return initial_;
-    if (retry_) {
-      lock.unlock();
-      Dispatch();
-      continue;
-    }
-    Connection& bound = connection();
-    waiter.done = false;
-    initial_waiter_ = &waiter;
-    const bool in_time = bound.Await(lock, &waiter, deadline_ns_);
-    if (&bound != &connection()) continue;  // OnLost() has forgotten the waiter
-    initial_waiter_ = nullptr;
-    if (!in_time && !initial_received_ && !over_ && !retry_) FinishLocked(DeadlineStatus());
-  }
+  if (!orphaned()) WaitUntil(initial_waiter_, [this] { return initial_received_ || over_; });
+  return initial_;
 }
 
 void ClientCall::Reset() {

@@ -74,6 +74,7 @@ class ClientCall final : public OpState,
 
   // StreamCall
   Connection& connection() override { return *bound_.load(std::memory_order_acquire); }
+  std::shared_ptr<Connection> KeepBound() override;
   bool LostLocked() const override { return retry_; }
   void GoOn() override { Dispatch(); }
   void OnAwaitedLocked() override { StartTimerLocked(); }
@@ -122,9 +123,11 @@ class ClientCall final : public OpState,
 
   std::mutex bind_mutex_;
   std::shared_ptr<Connection> connection_;
-  std::atomic<Connection*> bound_{nullptr};        // the same, for who has no lock yet
-  std::vector<std::shared_ptr<Connection>> left_;  // earlier ones, whose lock somebody may be about to take
-  bool cancelled_ = false;                         // under bind_mutex_: no new binding
+  std::atomic<Connection*> bound_{nullptr};  // the same, for who has no lock yet
+  // Earlier ones, whose lock somebody may be about to take: as many as attempts. One that waits for ready has any
+  // number of them; there whoever locks keeps the connection (KeepBound).
+  std::vector<std::shared_ptr<Connection>> left_;
+  bool cancelled_ = false;  // under bind_mutex_: no new binding
   absl::Status cancel_status_;
   int attempts_ = 0;
 

@@ -49,24 +49,8 @@ namespace internal {
 
 class Connection final : public Creditor, public std::enable_shared_from_this<Connection> {
  public:
-  // A frame that a pool's thread has read, as the call that runs in it sees it.
-  struct Batch {
-    bool frame_held = false;
-    bool role_held = true;
-  };
-
-  // The serving side of a connection; without one a peer's calls are refused.
-  class Host {
-   public:
-    // A new call of the peer, under the lock. What it gives is run by the reader in its `batch`, or (null: the event's
-    // views must be copied) by another thread. Null: nothing to run.
-    virtual Runnable* OnNewCall(Connection& connection, SessionEvent& event, Batch* batch) = 0;
-    virtual void OnWritten(Connection& connection) = 0;  // what had to wait for the medium is written; under the lock
-    virtual void OnClosed(Connection& connection) = 0;   // once, under the lock
-
-   protected:
-    ~Host() = default;
-  };
+  using Batch = ReadBatchState;
+  using Host = ConnectionHost;
 
   struct Options {
     std::string address;

@@ -1,13 +1,14 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who has to do with a Connection: threads that wait on it, and owners of its calls.
+// Who has to do with a Connection: threads that wait on it, owners of its calls, and who serves the peer's.
 #ifndef NEARCALL_RPC_RUNTIME_CONNECTION_PARTIES_H_
 #define NEARCALL_RPC_RUNTIME_CONNECTION_PARTIES_H_
 
 #include <condition_variable>
 
 #include "absl/status/status.h"
+#include "nearcall/rpc/runtime/runnable.h"
 #include "nearcall/rpc/session/session.h"
 
 namespace nearcall::internal {
@@ -33,6 +34,25 @@ class CallOwner {
 
  protected:
   ~CallOwner() = default;
+};
+
+// A frame that a pool's thread has read, as the call that runs in it sees it.
+struct ReadBatchState {
+  bool frame_held = false;
+  bool role_held = true;
+};
+
+// The serving side of a connection; without one a peer's calls are refused.
+class ConnectionHost {
+ public:
+  // A new call of the peer, under the lock. What it gives is run by the reader in its `batch`, or (null: the event's
+  // views must be copied) by another thread. Null: nothing to run.
+  virtual Runnable* OnNewCall(Connection& connection, SessionEvent& event, ReadBatchState* batch) = 0;
+  virtual void OnWritten(Connection& connection) = 0;  // what had to wait for the medium is written; under the lock
+  virtual void OnClosed(Connection& connection) = 0;   // once, under the lock
+
+ protected:
+  ~ConnectionHost() = default;
 };
 
 }  // namespace nearcall::internal

@@ -23,10 +23,11 @@ std::unique_ptr<Unit> MessageUnit(const Message& message, size_t size) {
 
 }  // namespace
 
-std::unique_lock<std::mutex> StreamCall::LockBound() {
+BoundLock StreamCall::LockBound() {
   for (;;) {
-    Connection& bound = connection();
-    std::unique_lock<std::mutex> lock(bound.mutex());
+    std::shared_ptr<Connection> kept = KeepBound();
+    Connection& bound = kept == nullptr ? connection() : *kept;
+    BoundLock lock(std::move(kept), bound.mutex());
     if (&bound == &connection()) return lock;
   }
 }
@@ -54,38 +55,23 @@ bool MessageStream::TakeLocked(Bytes* message) {
 
 bool MessageStream::Read(Bytes* message) {
   if (ForkGuard::Forked()) return false;
-  Waiter waiter;
-  for (;;) {
-    std::unique_lock<std::mutex> lock = call_->LockBound();
-    if (reads_.empty() && TakeLocked(message)) return true;
-    if (read_end_ && reads_.empty()) return false;
-    if (call_->LostLocked()) {
-      lock.unlock();
-      call_->GoOn();
-      continue;
-    }
-    Connection& bound = call_->connection();
-    waiter.done = false;
-    reader_ = &waiter;
-    const bool in_time = bound.Await(lock, &waiter, call_->wait_deadline());
-    if (&bound != &call_->connection()) continue;  // OnLostLocked() has forgotten the waiter
-    reader_ = nullptr;
-    if (!in_time && !read_end_ && !call_->LostLocked()) {
-      lock.unlock();
-      call_->OnWaitDeadline();  // ends the call, unless it ended well in this moment: then its messages are read
-    }
-  }
+  bool taken = false;
+  call_->WaitUntil(reader_, [&] {
+    taken = reads_.empty() && TakeLocked(message);
+    return taken || (read_end_ && reads_.empty());
+  });
+  return taken;
 }
 
 bool MessageStream::ReadNow(Bytes* message) {
-  const std::unique_lock<std::mutex> lock = call_->LockBound();
+  const BoundLock lock = call_->LockBound();
   return TakeLocked(message);
 }
 
 OpState* MessageStream::StartRead() {
   if (ForkGuard::Forked()) return NewOrphan();
   auto* op = new StreamOp(this, true);
-  const std::unique_lock<std::mutex> lock = call_->LockBound();
+  const BoundLock lock = call_->LockBound();
   op->Ref();
   reads_.push_back(op);
   ServeReadsLocked();
@@ -321,34 +307,12 @@ void StreamOp::CompleteLocked(bool ok) {
 }
 
 void StreamOp::Wait() {
-  StreamCall* call = stream_->call_;
-  Waiter waiter;
-  for (;;) {
-    std::unique_lock<std::mutex> lock = call->LockBound();
-    if (done_) {
-      taken_ = true;
-      return;
-    }
-    if (call->LostLocked()) {
-      lock.unlock();
-      call->GoOn();
-      continue;
-    }
-    Connection& bound = call->connection();
-    waiter.done = false;
-    waiter_ = &waiter;
-    const bool in_time = bound.Await(lock, &waiter, call->wait_deadline());
-    if (&bound != &call->connection()) continue;  // OnLostLocked() has forgotten the waiter
-    waiter_ = nullptr;
-    if (!in_time && !done_ && !call->LostLocked()) {
-      lock.unlock();
-      call->OnWaitDeadline();  // ends the call, and so this op
-    }
-  }
+  const BoundLock lock = stream_->call_->WaitUntil(waiter_, [this] { return done_; });
+  taken_ = true;
 }
 
 bool StreamOp::Ready() {
-  const std::unique_lock<std::mutex> lock = stream_->call_->LockBound();
+  const BoundLock lock = stream_->call_->LockBound();
   if (done_) taken_ = true;
   return done_;
 }
@@ -356,7 +320,7 @@ bool StreamOp::Ready() {
 bool StreamOp::Subscribe(Runnable* completion, bool only_pending) {
   StreamCall* call = stream_->call_;
   {
-    const std::unique_lock<std::mutex> lock = call->LockBound();
+    const BoundLock lock = call->LockBound();
     taken_ = true;
     if (done_) {
       if (only_pending) return false;
@@ -381,7 +345,7 @@ void StreamOp::Cancel() { stream_->call_->FailCall(absl::CancelledError("cancell
 
 void StreamOp::Abandon() {
   if (!is_read_) return;
-  const std::unique_lock<std::mutex> lock = stream_->call_->LockBound();
+  const BoundLock lock = stream_->call_->LockBound();
   stream_->AbandonReadLocked(this);
 }
 

@@ -25,6 +25,16 @@ namespace nearcall::internal {
 
 class StreamOp;
 
+// The lock of the connection that a call is bound to; with it the connection itself, where the call may leave that.
+struct KeptConnection {
+  std::shared_ptr<Connection> kept;
+};
+class BoundLock : private KeptConnection, public std::unique_lock<std::mutex> {  // in this order: unlocked, then let go
+ public:
+  BoundLock(std::shared_ptr<Connection> kept, std::mutex& mutex)
+      : KeptConnection{std::move(kept)}, std::unique_lock<std::mutex>(mutex) {}
+};
+
 // What a stream needs of its call.
 class StreamCall {
  public:
@@ -47,13 +57,42 @@ class StreamCall {
   virtual void Refuse(const absl::Status& status) = 0;
   CallHooks* hooks() const { return hooks_.get(); }  // null: none
 
-  // The lock of the connection that it is bound to. It is not bound to another while the lock is held.
-  std::unique_lock<std::mutex> LockBound();
+  // It is not bound to another connection while the lock is held.
+  BoundLock LockBound();
+  // Blocks until ready(), which is asked under the lock, holds; whoever makes it so completes the waiter in `slot`.
+  // Binds the call again if it was lost. At the deadline OnWaitDeadline() has to make it so.
+  template <class Ready>
+  BoundLock WaitUntil(Waiter*& slot, Ready&& ready);
 
  protected:
+  // The connection that it is bound to, if it may leave that any number of times; else null, and it keeps them all.
+  virtual std::shared_ptr<Connection> KeepBound() { return nullptr; }
   ~StreamCall() = default;
   std::unique_ptr<CallHooks> hooks_;  // set before anybody else knows the call
 };
+
+template <class Ready>
+BoundLock StreamCall::WaitUntil(Waiter*& slot, Ready&& ready) {
+  Waiter waiter;
+  for (;;) {
+    BoundLock lock = LockBound();
+    if (ready()) return lock;
+    if (LostLocked()) {
+      lock.unlock();
+      GoOn();
+      continue;
+    }
+    Connection& bound = connection();
+    waiter.done = false;
+    slot = &waiter;
+    const bool in_time = bound.Await(lock, &waiter, wait_deadline());
+    if (&bound != &connection()) continue;  // whoever lost the call has forgotten the waiter
+    slot = nullptr;
+    if (in_time || ready() || LostLocked()) continue;
+    lock.unlock();
+    OnWaitDeadline();
+  }
+}
 
 class MessageStream {
  public:

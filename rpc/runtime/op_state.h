@@ -77,6 +77,12 @@ class ThenCompletion final : public Runnable {
     }
     state->Unref();
   }
+  void Discard() override {
+    OpState* state = state_;
+    this->~ThenCompletion();
+    state->Abandon();
+    state->Unref();
+  }
 
  private:
   ~ThenCompletion() = default;
@@ -96,7 +102,8 @@ class ResumeCompletion final : public Runnable {
     waiting_.resume();  // may destroy the coroutine and the Op in it
     state->Unref();
   }
-  void Forget() { state_->Unref(); }  // was not subscribed after all
+  void Forget() { state_->Unref(); }     // was not subscribed after all
+  void Discard() override { Forget(); }  // the coroutine is never resumed
 
  private:
   OpState* const state_;

@@ -101,5 +101,29 @@ TEST_P(ExecutorTest, NothingRunsBeforeTheLoopDoes) {
   EXPECT_FALSE(loop->RunOne(absl::Milliseconds(1)));
 }
 
+// A loop that is stopped lets go of what was posted, and of those who posted it; nobody keeps anybody.
+TEST_P(ExecutorTest, AStoppedLoopLetsGo) {
+  auto loop = std::make_shared<RunLoop>();
+  std::weak_ptr<RunLoop> ended = loop;
+  auto token = std::make_shared<int>(1);
+  std::weak_ptr<int> captured = token;
+  int called = 0;
+  {
+    const ProbeStub stub = StubOn(loop);
+    for (int i = 0; i < 100; ++i) {
+      stub.Unary(Number(i)).Then([&called, token](absl::StatusOr<Message>) { ++called; });
+    }
+    token = nullptr;
+    EXPECT_TRUE(stub.Unary(Number(1)).Wait().ok());  // on one connection: the others have their replies by now
+    EXPECT_FALSE(captured.expired());
+    loop->Stop();
+    stub.Unary(Number(1)).Then([](absl::StatusOr<Message>) { ADD_FAILURE() << "called after Stop()"; });
+    EXPECT_TRUE(stub.Unary(Number(2)).Wait().ok()) << "the channel goes on";
+    loop = nullptr;
+  }
+  EXPECT_EQ(called, 0);
+  EXPECT_TRUE(Eventually([&] { return captured.expired() && ended.expired(); })) << "a callback or the loop is kept";
+}
+
 }  // namespace
 }  // namespace nearcall::test

@@ -547,6 +547,15 @@ TEST_P(HostileServerTest, ConnectionsThatCloseAtOnceAreRetriedWithMeasure) {
   EXPECT_THAT(other.Wait().status(), HasCode(Code::kDeadlineExceeded));
   EXPECT_GE(accepted, 10);
   EXPECT_LE(accepted, 400) << "but not in a storm";
+  // A stream too, and what it has left behind is not kept.
+  const int descriptors = OpenDescriptors();
+  accepted = 0;
+  auto stream = stub.Output(Number(3), CallOptions().set_wait_for_ready(true).set_timeout(absl::Seconds(1)));
+  Message message;
+  EXPECT_FALSE(stream.Read(message));
+  EXPECT_GE(accepted, 10);
+  EXPECT_LE(OpenDescriptors(), descriptors + 12) << "of " << accepted << " connections";
+  EXPECT_THAT(stream.Finish(), HasCode(Code::kDeadlineExceeded));
   stop = true;
   server.join();
 }
