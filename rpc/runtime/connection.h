@@ -150,6 +150,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   bool NoteHeat();
   Io ReadFrames(Worker* worker, bool spin, int* frames, bool* role_held);
   Io NextFrame(Frame* frame);
+  bool SpinsNow();
   Io SpinForFrame(Frame* frame);
   Runnable* ConsumeLocked(const Frame& frame, Batch* batch);
   Runnable* DispatchLocked(SessionEvent& event, Batch* batch);

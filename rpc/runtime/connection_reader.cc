@@ -157,8 +157,9 @@ void Connection::ReadBatch() {
     turn.worker()->PayFlushes();
     // When only the turn's frames are over it reads on: a pinned thread keeps nobody from the other connections.
     if (io != Io::kWouldBlock) continue;
-    if (!std::exchange(spin, spinner_.Worth() && frames > 0)) waits_since_ns_ = MonotonicNanos();
+    const bool spun = std::exchange(spin, frames > 0 && SpinsNow());
     if (spin) continue;
+    if (frames == 0 && !spun) waits_since_ns_ = MonotonicNanos();
     if (endpoint_->Wait(Side::kReceive, MonotonicNanos() + kPinNs) == Io::kWouldBlock) break;
     spinner_.Note(MonotonicNanos() - waits_since_ns_);
   }

@@ -113,13 +113,10 @@ void Connection::CompleteLocked(Waiter* waiter) {
 
 void Connection::ReadForWaiter(std::unique_lock<std::mutex>& lock, Waiter* waiter, int64_t deadline_ns) {
   for (bool last_look = false;;) {
-    const bool spin = !last_look && spinner_.Worth();
-    if (spin) {
+    if (!last_look && SpinsNow()) {
       lock.unlock();
       ReadWhatIsThere(lock, waiter, true);
       if (waiter->done || closed_) return;
-    } else {
-      waits_since_ns_ = MonotonicNanos();
     }
     const bool briefly = !last_look && SleepsBriefly(deadline_ns);
     receiving_ = briefly;
@@ -154,12 +151,16 @@ void Connection::ReadWhatIsThere(std::unique_lock<std::mutex>& lock, const Waite
   }
 }
 
+// A wait begins: whether to spin in it. Asked first, as a look in vain may be a system call.
+bool Connection::SpinsNow() {
+  waits_since_ns_ = MonotonicNanos();
+  return spinner_.Begin() && Process::Get().spin_room().Spare(waits_since_ns_);
+}
+
 // The next frame; kWouldBlock: none came soon.
 Io Connection::SpinForFrame(Frame* frame) {
   Io io = NextFrame(frame);
   if (io != Io::kWouldBlock) return io;
-  waits_since_ns_ = MonotonicNanos();
-  if (!Process::Get().spin_room().Spare(waits_since_ns_)) return io;
   const int64_t end_ns = waits_since_ns_ + spinner_.limit_ns();
   const int looks = answered() && endpoint_->info().cheap_poll ? kCheapLooks : 1;
   int64_t now_ns;
@@ -170,7 +171,12 @@ Io Connection::SpinForFrame(Frame* frame) {
     }
     now_ns = MonotonicNanos();
   } while (io == Io::kWouldBlock && now_ns < end_ns);
-  if (io != Io::kWouldBlock) spinner_.Note(now_ns - waits_since_ns_);
+  if (io == Io::kWouldBlock) {
+    spinner_.InVain();
+  } else {
+    spinner_.Found();
+    spinner_.Note(now_ns - waits_since_ns_);
+  }
   return io;
 }
 

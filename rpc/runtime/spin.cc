@@ -48,15 +48,15 @@ bool UnderQuota() {
   return false;
 }
 
-// That the calling thread may use.
 int Processors() {
   cpu_set_t set;
-  return ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+  if (::sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return UnderQuota() ? 1 : CPU_COUNT(&set);
 }
 
 }  // namespace
 
-SpinRoom::SpinRoom() : under_quota_(UnderQuota()), load_(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC)) {}
+SpinRoom::SpinRoom() : processors_(Processors()), load_(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC)) {}
 
 int SpinRoom::Runnable(const char* loadavg) {
   int runnable = -1;
@@ -64,7 +64,7 @@ int SpinRoom::Runnable(const char* loadavg) {
 }
 
 bool SpinRoom::Spare(int64_t now_ns) {
-  if (under_quota_ || !load_.valid()) return false;
+  if (processors_ < 2 || !load_.valid()) return false;
   int64_t looked_ns = looked_ns_.load(std::memory_order_relaxed);
   if (now_ns - looked_ns < kLookAgainNs) return spare_.load(std::memory_order_relaxed);
   if (!looked_ns_.compare_exchange_strong(looked_ns, now_ns, std::memory_order_relaxed)) {
@@ -73,8 +73,7 @@ bool SpinRoom::Spare(int64_t now_ns) {
   char text[128] = {};
   const ssize_t size = ::pread(load_.get(), text, sizeof(text) - 1, 0);
   const int runnable = size > 0 ? Runnable(text) : -1;
-  const int processors = Processors();
-  const bool spare = processors >= 2 && runnable >= 0 && runnable <= processors;  // this thread is one of them
+  const bool spare = runnable >= 0 && runnable <= processors_;  // this thread is one of them
   spare_.store(spare, std::memory_order_relaxed);
   return spare;
 }

@@ -4,13 +4,16 @@
 // Waiting that adapts: whether, and how long, to look at a medium again and again before sleeping in the kernel. A
 // frame that comes soon then costs neither side a wake-up.
 //
-//   Spinner spinner(mode);                        // of one reader
-//   if (spinner.Worth()) { ... look until spinner.limit_ns() is over ... }
-//   spinner.Note(waited_ns);                      // however it was waited
+//   Spinner spinner(mode);                                  // of one reader
+//   if (spinner.Begin()) {
+//     ... look until spinner.limit_ns() is over: spinner.Found() or spinner.InVain() ...
+//   }
+//   spinner.Note(waited_ns);                                // however it was waited
 //
 // It learns from how long the last waits took: those that were longer than two wake-ups are not worth a processor. And
-// it asks the machine: nobody spins on one processor, under a CPU quota, or while more threads want to run than there
-// are processors. Thread safety: a Spinner has one user at a time; SpinRoom all of it.
+// from spins in vain, as when the other side waits for this very processor: each makes the next one rarer, up to one in
+// a thousand waits. And it asks the machine: nobody spins on one processor, under a CPU quota, or while more threads
+// want to run than there are processors. Thread safety: a Spinner has one user at a time; SpinRoom all of it.
 #ifndef NEARCALL_RPC_RUNTIME_SPIN_H_
 #define NEARCALL_RPC_RUNTIME_SPIN_H_
 
@@ -27,12 +30,14 @@ namespace nearcall::internal {
 class SpinRoom {
  public:
   SpinRoom();
-  bool Spare(int64_t now_ns);  // for the calling thread; looks again every 10 ms at most
+  bool Spare(int64_t now_ns);  // looks again every 10 ms at most
   // Of a text as /proc/loadavg has it: how many threads run or want to; -1: not such a text.
   static int Runnable(const char* loadavg);
 
  private:
-  const bool under_quota_;  // of less than two processors
+  // That the process might use at its first wait; threads that are pinned later count for all of it, and learn. One
+  // under a quota of less than two.
+  const int processors_;
   const UniqueFd load_;
   std::atomic<int64_t> looked_ns_{0};
   std::atomic<bool> spare_{false};
@@ -54,14 +59,26 @@ class Spinner {
 
   explicit Spinner(SpinMode mode) : mode_(mode) {}
 
-  bool Worth() const { return mode_ != SpinMode::kNever && typical_ns_ < limit_ns(); }
+  // Whether to spin in this wait.
+  bool Begin() {
+    if (mode_ == SpinMode::kNever || typical_ns_ >= limit_ns()) return false;
+    if (skip_ == 0) return true;
+    --skip_;
+    return false;
+  }
+  void Found() { in_vain_ = 0; }
+  void InVain() { skip_ = in_vain_ = std::min(2 * in_vain_ + 1, kMostSkipped); }
   int64_t limit_ns() const { return mode_ == SpinMode::kPrefer ? kPreferLimitNs : kLimitNs; }
   // One long wait is forgotten after a few short ones.
   void Note(int64_t waited_ns) { typical_ns_ += (std::min(waited_ns, 8 * limit_ns()) - typical_ns_) / 4; }
 
  private:
+  static constexpr int kMostSkipped = 1023;
+
   const SpinMode mode_;
   int64_t typical_ns_ = 0;
+  int in_vain_ = 0;  // 2^n - 1 after n in a row
+  int skip_ = 0;     // waits until the next try
 };
 
 }  // namespace nearcall::internal

@@ -6,6 +6,7 @@
 #define NEARCALL_TESTS_RPC_REST_H_
 
 #include <dirent.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -18,7 +19,16 @@
 
 namespace nearcall::test {
 
-// The voluntary context switches so far of each of the library's threads (a sanitizer has threads too).
+// The voluntary context switches so far of a thread of this process.
+inline int64_t SwitchesOf(pid_t thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("voluntary_ctxt_switches:", 0) == 0) return std::stoll(line.substr(24));
+  }
+  return 0;  // it has ended
+}
+
+// And of each of the library's threads (a sanitizer has threads too).
 inline std::map<std::string, int64_t> Switches() {
   std::map<std::string, int64_t> switches;
   DIR* tasks = ::opendir("/proc/self/task");
@@ -26,11 +36,7 @@ inline std::map<std::string, int64_t> Switches() {
     const std::string name = entry->d_name;
     std::string title;
     std::getline(std::ifstream("/proc/self/task/" + name + "/comm") >> std::ws, title);
-    if (title.rfind("nearcall", 0) != 0) continue;
-    std::ifstream status("/proc/self/task/" + name + "/status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.rfind("voluntary_ctxt_switches:", 0) == 0) switches[name] = std::stoll(line.substr(24));
-    }
+    if (title.rfind("nearcall", 0) == 0) switches[name] = SwitchesOf(std::stoi(name));
   }
   ::closedir(tasks);
   return switches;

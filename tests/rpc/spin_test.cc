@@ -4,6 +4,8 @@
 // Waiting that adapts: what a Spinner learns, what the machine is asked, and that every mode gives the same answers.
 #include "nearcall/rpc/runtime/spin.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -19,28 +21,47 @@ using internal::SpinRoom;
 
 TEST(SpinnerTest, LearnsWhetherItPays) {
   Spinner spinner(SpinMode::kAdaptive);
-  EXPECT_TRUE(spinner.Worth()) << "until it is known better";
+  EXPECT_TRUE(spinner.Begin()) << "until it is known better";
   const int64_t soon = Spinner::kLimitNs / 4;
   const int64_t late = 1'000'000'000;
   for (int i = 0; i < 1000; ++i) spinner.Note(soon);
-  EXPECT_TRUE(spinner.Worth());
+  EXPECT_TRUE(spinner.Begin());
   spinner.Note(late);
-  EXPECT_FALSE(spinner.Worth()) << "one pause is enough to stop";
+  EXPECT_FALSE(spinner.Begin()) << "one pause is enough to stop";
   int calls = 0;
-  for (; !spinner.Worth() && calls < 100; ++calls) spinner.Note(soon);
+  for (; !spinner.Begin() && calls < 100; ++calls) spinner.Note(soon);
   EXPECT_LE(calls, 8) << "and a few quick ones to begin again";
   for (int i = 0; i < 100; ++i) spinner.Note(Spinner::kLimitNs * 2);
-  EXPECT_FALSE(spinner.Worth()) << "waits that are always a little too long";
+  EXPECT_FALSE(spinner.Begin()) << "waits that are always a little too long";
+}
+
+TEST(SpinnerTest, SpinsInVainBecomeRare) {
+  Spinner spinner(SpinMode::kAdaptive);
+  int spins = 0;
+  for (int wait = 0; wait < 10'000; ++wait) {  // short waits, none of which ends while it spins: one processor
+    if (spinner.Begin()) {
+      ++spins;
+      spinner.InVain();
+    }
+    spinner.Note(Spinner::kLimitNs / 4);
+  }
+  EXPECT_GE(spins, 10) << "it is tried again";
+  EXPECT_LE(spins, 30);
+  int waits = 0;
+  while (!spinner.Begin()) ++waits;
+  EXPECT_LE(waits, 1023);
+  spinner.Found();
+  EXPECT_TRUE(spinner.Begin());
 }
 
 TEST(SpinnerTest, Modes) {
   Spinner never(SpinMode::kNever);
-  EXPECT_FALSE(never.Worth());
+  EXPECT_FALSE(never.Begin());
   never.Note(0);
-  EXPECT_FALSE(never.Worth());
+  EXPECT_FALSE(never.Begin());
   Spinner prefer(SpinMode::kPrefer);
   for (int i = 0; i < 100; ++i) prefer.Note(Spinner::kLimitNs * 2);
-  EXPECT_TRUE(prefer.Worth());
+  EXPECT_TRUE(prefer.Begin());
   EXPECT_GT(prefer.limit_ns(), Spinner(SpinMode::kAdaptive).limit_ns());
 }
 
@@ -87,6 +108,26 @@ TEST_P(SpinTest, EveryModeGivesTheSameAnswers) {
     for (std::thread& thread : threads) thread.join();
     EXPECT_TRUE(ComesToRest()) << "idle processes use no processor";
   }
+}
+
+// Where there is room a waiter does not sleep: its thread's voluntary context switches are counted.
+TEST_P(SpinTest, WaitersDoNotSleepWhereThereIsRoom) {
+  constexpr int kCalls = 300;
+  ProbeService service;
+  auto server = Serve(service, Address());
+  const ProbeStub stub(Dial(Address()));
+  SpinRoom room;
+  int rounds_with_room = 0;
+  for (int round = 0; round < 100; ++round) {
+    const bool before = room.Spare(MonotonicNanos());
+    const int64_t switches = SwitchesOf(::gettid());
+    for (int i = 0; i < kCalls; ++i) ASSERT_TRUE(stub.Unary(Number(i)).Wait().ok());
+    if (!before || !room.Spare(MonotonicNanos())) continue;
+    ++rounds_with_room;
+    if (SwitchesOf(::gettid()) - switches < kCalls / 4) return;
+  }
+  if (rounds_with_room < 50) GTEST_SKIP() << "the machine has no processor to spare";
+  FAIL() << "it slept in " << rounds_with_room << " rounds of " << kCalls << " calls";
 }
 
 // A waiter that looks again and again is as quick to see a Cancel() or a deadline as one that sleeps.
