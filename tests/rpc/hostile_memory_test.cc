@@ -19,8 +19,9 @@
 #include "nearcall/tests/transports/rendezvous_util.h"
 #include "nearcall/transports/rendezvous/greeting.h"
 #include "nearcall/transports/rendezvous/process_fd.h"
-#include "nearcall/transports/shm_ring/futex.h"
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/ring/futex.h"
+#include "nearcall/transports/ring/ring_memory.h"
+#include "nearcall/transports/shm_ring/memfd.h"
 
 namespace nearcall::test {
 namespace {
@@ -88,13 +89,14 @@ void HostileClient(ChildIo& io, const std::string& path) {
   int connections = 0;
   for (; MonotonicNanos() < end; ++connections) {
     UniqueFd socket = RawConnect(path);
-    UniqueFd file;
-    auto memory = RingMemory::Make(internal::kMinRing, &file);
-    if (!socket.valid() || !memory.ok()) break;
+    auto file = internal::MakeMemfd(RingMemory::SizeFor(internal::kMinRing));
+    if (!socket.valid() || !file.ok()) break;
+    auto memory = RingMemory::Map(file->get(), internal::kMinRing);
+    if (!memory.ok()) break;
     Greeting greeting = ShmGreeting(internal::kMinRing);
     greeting.kind = GreetingKind::kClient;
     greeting.descriptors = 1;
-    if (!RawSend(socket.get(), Encoded(greeting), {file.get()})) break;
+    if (!RawSend(socket.get(), Encoded(greeting), {file->get()})) break;
     Scribble(*memory, socket.get(), random, std::min(end, MonotonicNanos() + kOneConnection));
   }
   io.Say(absl::StrCat(connections));

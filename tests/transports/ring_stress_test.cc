@@ -13,9 +13,10 @@
 
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/conformance/drive.h"
-#include "nearcall/transports/shm_ring/futex.h"
-#include "nearcall/transports/shm_ring/ring.h"
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/ring/futex.h"
+#include "nearcall/transports/ring/ring.h"
+#include "nearcall/transports/ring/ring_memory.h"
+#include "nearcall/transports/shm_ring/memfd.h"
 
 namespace nearcall::internal {
 namespace {
@@ -127,17 +128,19 @@ void Stress(const RingMemory& producers, const RingMemory& consumers, uint32_t f
 constexpr uint32_t kFrames = 20'000;
 
 TEST(RingStress, OneMapping) {
-  UniqueFd file;
-  absl::StatusOr<RingMemory> memory = RingMemory::Make(kRing, &file);
+  absl::StatusOr<UniqueFd> file = MakeMemfd(RingMemory::SizeFor(kRing));
+  ASSERT_TRUE(file.ok()) << file.status();
+  absl::StatusOr<RingMemory> memory = RingMemory::Map(file->get(), kRing);
   ASSERT_TRUE(memory.ok()) << memory.status();
   Stress(*memory, *memory, kFrames);
 }
 
 TEST(RingStress, MappedTwice) {
-  UniqueFd file;
-  absl::StatusOr<RingMemory> one = RingMemory::Make(kRing, &file);
+  absl::StatusOr<UniqueFd> file = MakeMemfd(RingMemory::SizeFor(kRing));
+  ASSERT_TRUE(file.ok()) << file.status();
+  absl::StatusOr<RingMemory> one = RingMemory::Map(file->get(), kRing);
   ASSERT_TRUE(one.ok()) << one.status();
-  absl::StatusOr<RingMemory> other = RingMemory::Map(file.get(), kRing);
+  absl::StatusOr<RingMemory> other = RingMemory::Map(file->get(), kRing);
   ASSERT_TRUE(other.ok()) << other.status();
   Stress(*one, *other, kFrames);
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The ring alone: boundaries, the wrap, pushing back, waking, and every shared word set to what a hostile peer may set.
-#include "nearcall/transports/shm_ring/ring.h"
+#include "nearcall/transports/ring/ring.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,8 @@
 
 #include "absl/strings/match.h"
 #include "nearcall/transports/conformance/drive.h"
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/ring/ring_memory.h"
+#include "nearcall/transports/shm_ring/memfd.h"
 
 namespace nearcall::internal {
 namespace {
@@ -35,8 +36,9 @@ struct Pair {
         reader(words, bytes, kRing, kMax) {}
 
   static RingMemory Made() {
-    UniqueFd file;
-    absl::StatusOr<RingMemory> memory = RingMemory::Make(kRing, &file);
+    absl::StatusOr<UniqueFd> file = MakeMemfd(RingMemory::SizeFor(kRing));
+    if (!file.ok()) ::abort();
+    absl::StatusOr<RingMemory> memory = RingMemory::Map(file->get(), kRing);
     if (!memory.ok()) ::abort();
     return *std::move(memory);
   }

@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nearcall/tests/transports/process_util.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/rendezvous/place.h"
 
 namespace nearcall::internal {

@@ -6,20 +6,17 @@
 #include "nearcall/transports/byte_stream/byte_stream.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "nearcall/transports/api/errno_status.h"
 
 namespace nearcall {
 namespace {
 
-std::string ErrnoText(int error) {
-  char buffer[128];
-  return absl::StrCat(::strerror_r(error, buffer, sizeof(buffer)), " (errno ", error, ")");
-}
+using internal::ErrnoText;
 
 absl::string_view WhatIsWrong(ReceiveBuffer::Found found) {
   switch (found) {

@@ -4,7 +4,6 @@
 #include "nearcall/transports/in_process/in_process.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/eventfd.h>
 
 #include <deque>
@@ -16,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "nearcall/transports/api/closed_endpoint.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/in_process/in_process_endpoint.h"
 
 namespace nearcall {
@@ -126,8 +126,7 @@ class InProcessTransport final : public Transport {
     if (absl::Status status = Check(address); !status.ok()) return status;
     UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event.valid()) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(address.ToString(), ": cannot make an eventfd: ", ::strerror(errno), " (errno ", errno, ")"));
+      return internal::ErrnoStatus(errno, absl::StrCat(address.ToString(), ": cannot make an eventfd"));
     }
     auto queue = std::make_shared<Queue>(std::move(event));
     std::lock_guard<std::mutex> lock(Names().mutex);

@@ -4,7 +4,6 @@
 #include "nearcall/transports/in_process/in_process_endpoint.h"
 
 #include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,14 +13,14 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/in_process/lane.h"
 
 namespace nearcall::internal {
 namespace {
 
 absl::Status NoDescriptors(const std::string& name, int error) {
-  return absl::ResourceExhaustedError(
-      absl::StrCat(name, ": cannot make an eventfd: ", ::strerror(error), " (errno ", error, ")"));
+  return internal::ErrnoStatus(error, absl::StrCat(name, ": cannot make an eventfd"));
 }
 
 EndpointInfo Info() {

@@ -18,7 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/closed_endpoint.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/rendezvous/safe_bind.h"
 
 namespace nearcall::internal {

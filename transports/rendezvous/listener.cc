@@ -15,7 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nearcall/transports/api/clock.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/rendezvous/process_fd.h"
 
 namespace nearcall::internal {

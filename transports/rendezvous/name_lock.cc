@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/api/errno_status.h"
 
 namespace nearcall::internal {
 namespace {

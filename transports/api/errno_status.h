@@ -6,8 +6,8 @@
 //   ErrnoText(ENOENT) == "No such file or directory (ENOENT)"; UidText(65534) == "uid 65534 (nobody)"
 //
 // Thread-safe. Not for a signal handler or a forked child of a threaded program (they allocate).
-#ifndef NEARCALL_TRANSPORTS_RENDEZVOUS_ERRNO_STATUS_H_
-#define NEARCALL_TRANSPORTS_RENDEZVOUS_ERRNO_STATUS_H_
+#ifndef NEARCALL_TRANSPORTS_API_ERRNO_STATUS_H_
+#define NEARCALL_TRANSPORTS_API_ERRNO_STATUS_H_
 
 #include <sys/types.h>
 
@@ -28,4 +28,4 @@ absl::Status ErrnoStatus(int error, absl::string_view what);
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_RENDEZVOUS_ERRNO_STATUS_H_
+#endif  // NEARCALL_TRANSPORTS_API_ERRNO_STATUS_H_

@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/transports/shm_ring/memory_limits.h"
+#include "nearcall/transports/ring/memory_limits.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>

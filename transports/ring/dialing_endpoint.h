@@ -5,7 +5,7 @@
 // at once; the server's greeting then says whether it took the ring. If not, and the client accepts another medium, the
 // same socket goes on with that one and the first frames are sent again over it.
 //
-//   return std::make_unique<DialingEndpoint>(std::move(meeting), *std::move(memory));
+//   return std::make_unique<DialingEndpoint>(std::move(meeting), bit(), *std::move(memory));
 //
 // Flush() sends the greeting and returns; whichever role is called next reads the answer. So first frames that have to
 // go another way wait until somebody flushes again, receives or waits.
@@ -14,8 +14,8 @@
 //
 // Thread safety: as Endpoint says; until greeted one lock is taken by every call. Lifetime: owns the real endpoint.
 // Errors: the handshake's, then the real endpoint's.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_DIALING_ENDPOINT_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_DIALING_ENDPOINT_H_
+#ifndef NEARCALL_TRANSPORTS_RING_DIALING_ENDPOINT_H_
+#define NEARCALL_TRANSPORTS_RING_DIALING_ENDPOINT_H_
 
 #include <sys/types.h>
 
@@ -31,15 +31,15 @@
 #include "absl/strings/string_view.h"
 #include "nearcall/transports/api/endpoint.h"
 #include "nearcall/transports/rendezvous/medium.h"
-#include "nearcall/transports/shm_ring/local_bells.h"
-#include "nearcall/transports/shm_ring/ring.h"
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/ring/local_bells.h"
+#include "nearcall/transports/ring/ring.h"
+#include "nearcall/transports/ring/ring_memory.h"
 
 namespace nearcall::internal {
 
 class DialingEndpoint final : public Endpoint {
  public:
-  DialingEndpoint(Meeting meeting, RingMemory memory);
+  DialingEndpoint(Meeting meeting, MediumBit own, RingMemory memory);
   ~DialingEndpoint() override;
   DialingEndpoint(const DialingEndpoint&) = delete;
   DialingEndpoint& operator=(const DialingEndpoint&) = delete;
@@ -71,7 +71,7 @@ class DialingEndpoint final : public Endpoint {
   Io SendGreetingLocked();
   Io GreetLocked();  // kOk: greeted, there is a real endpoint
   void GreetedLocked(ByteStreamHandshake::Greeted greeted);
-  std::unique_ptr<Endpoint> MakeShmLocked(ByteStreamHandshake::Greeted& greeted);
+  std::unique_ptr<Endpoint> MakeRingLocked(ByteStreamHandshake::Greeted& greeted);
   std::unique_ptr<Endpoint> MakeOtherLocked(ByteStreamHandshake::Greeted& greeted);
   Io CommitReserved(Endpoint& real, size_t size);
   Io WaitDialing(Side side, int64_t deadline_ns);
@@ -80,18 +80,19 @@ class DialingEndpoint final : public Endpoint {
   absl::Status Named(absl::StatusCode code, absl::string_view text) const;
 
   const std::string name_;
+  const MediumBit own_;  // the medium that it proposes
   const EndpointInfo first_info_;
   const Media others_;  // that may take over
   const std::unique_ptr<ByteStreamHandshake> handshake_;
   const pid_t owner_;
 
   mutable std::mutex mutex_;          // all below until there is a real endpoint
-  std::optional<RingMemory> memory_;  // moves on to a ShmEndpoint, or is dropped
+  std::optional<RingMemory> memory_;  // moves on to a RingEndpoint, or is dropped
   RingWords* const out_;
   RingWords* const in_;
   std::unique_ptr<ByteIo> socket_;
   ByteIo* const io_;
-  std::unique_ptr<LocalBells> own_bells_;  // moves on to a ShmEndpoint
+  std::unique_ptr<LocalBells> own_bells_;  // moves on to a RingEndpoint
   LocalBells* const bells_;
   UniqueFd death_;
   UniqueFd early_death_;  // once replaced: somebody may still be polling it
@@ -111,4 +112,4 @@ class DialingEndpoint final : public Endpoint {
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_DIALING_ENDPOINT_H_
+#endif  // NEARCALL_TRANSPORTS_RING_DIALING_ENDPOINT_H_

@@ -1,19 +1,24 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// ShmEndpoint: frames, failure and closing. Sleeping is in shm_wait.cc.
-#include "nearcall/transports/shm_ring/shm_endpoint.h"
+// RingEndpoint: frames, failure and closing. Sleeping is in ring_wait.cc.
+#include "nearcall/transports/ring/ring_endpoint.h"
 
 #include <unistd.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "nearcall/transports/shm_ring/futex.h"
+#include "nearcall/transports/ring/futex.h"
 
 namespace nearcall::internal {
+namespace {
 
-ShmEndpoint::ShmEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> socket, ShmOptions options)
+constexpr absl::string_view kTruncated = "the peer truncated the file that the rings are in";
+
+}  // namespace
+
+RingEndpoint::RingEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> socket, RingOptions options)
     : memory_(std::move(memory)),
       out_(memory_.words(role == kClient ? RingMemory::kToServer : RingMemory::kToClient)),
       in_(memory_.words(role == kClient ? RingMemory::kToClient : RingMemory::kToServer)),
@@ -32,16 +37,16 @@ ShmEndpoint::ShmEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> s
               info_.max_frame) {}
 
 // A forked child's copy of this object must not end the parent's connection.
-ShmEndpoint::~ShmEndpoint() {
+RingEndpoint::~RingEndpoint() {
   if (::getpid() == owner_) Close(absl::OkStatus());
 }
 
-absl::Status ShmEndpoint::status() const {
+absl::Status RingEndpoint::status() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return reason_;
 }
 
-absl::Status ShmEndpoint::Named(absl::StatusCode code, absl::string_view text) const {
+absl::Status RingEndpoint::Named(absl::StatusCode code, absl::string_view text) const {
   return absl::Status(code, absl::StrCat(name_, ": ", text));
 }
 
@@ -56,8 +61,8 @@ void WakePeer(ByteIo& socket, SharedWord<uint32_t>& word, Sleep how, WakeByte by
 
 // ---- sender
 
-bool ShmEndpoint::SendEnded() {
-  if (ended()) return true;
+bool RingEndpoint::SendEnded() {
+  if (ended() || Broken()) return true;
   OneLook look;
   if (out_->consumer_closed.Load() == 0) [[likely]]
     return false;
@@ -65,7 +70,7 @@ bool ShmEndpoint::SendEnded() {
   return true;
 }
 
-Io ShmEndpoint::Reserve(size_t size, absl::Span<char>* space) {
+Io RingEndpoint::Reserve(size_t size, absl::Span<char>* space) {
   if (ended()) return writer_.shown_unasked() && !closed_ ? Io::kWouldBlock : Io::kClosed;
   if (size > info_.max_frame) [[unlikely]] {
     Close(Named(absl::StatusCode::kInvalidArgument,
@@ -78,12 +83,12 @@ Io ShmEndpoint::Reserve(size_t size, absl::Span<char>* space) {
   return room == RingWriter::Room::kNo ? NoRoom() : Violation(writer_.problem());
 }
 
-Io ShmEndpoint::NoRoom() {
+Io RingEndpoint::NoRoom() {
   LookForDeathSometimes(&send_looks_);
   return SendEnded() && !writer_.shown_unasked() ? Io::kClosed : Io::kWouldBlock;
 }
 
-Io ShmEndpoint::Commit(size_t size, absl::Span<UniqueFd> fds) {
+Io RingEndpoint::Commit(size_t size, absl::Span<UniqueFd> fds) {
   if (ended()) return Io::kClosed;
   if (!fds.empty() || !writer_.CanCommit(size)) [[unlikely]] {
     Close(Named(absl::StatusCode::kInvalidArgument,
@@ -96,7 +101,7 @@ Io ShmEndpoint::Commit(size_t size, absl::Span<UniqueFd> fds) {
   return Io::kOk;
 }
 
-Io ShmEndpoint::Flush() {
+Io RingEndpoint::Flush() {
   const bool shown = writer_.TakeShownUnasked();
   if (SendEnded()) [[unlikely]]
     return shown && !closed_ ? Io::kWouldBlock : Io::kClosed;
@@ -106,12 +111,12 @@ Io ShmEndpoint::Flush() {
 
 // ---- receiver
 
-bool ShmEndpoint::PeerClosed() {
+bool RingEndpoint::PeerClosed() {
   OneLook look;
   return in_->producer_closed.Load() != 0;
 }
 
-Io ShmEndpoint::Borrow(Frame* frame) {
+Io RingEndpoint::Borrow(Frame* frame) {
   if (closed_.load()) return Io::kClosed;
   // The end is looked for before the frames: what was published before it is then found.
   const bool over = !reader_.borrowed() && !reader_.HasMore() && (gone_.load() || PeerClosed());
@@ -122,33 +127,34 @@ Io ShmEndpoint::Borrow(Frame* frame) {
   }
   if (found == RingReader::Found::kViolation) return Violation(reader_.problem());
   if (over) return EndOfFrames();
+  if (Broken()) return Io::kClosed;
   ReturnSpace();
   LookForDeathSometimes(&receive_looks_);
   return Io::kWouldBlock;
 }
 
-void ShmEndpoint::Release() {
+void RingEndpoint::Release() {
   if (reader_.borrowed()) WakePeer(*socket_, in_->producer_sleeps, reader_.Release(), WakeByte::kRoom);
 }
 
-void ShmEndpoint::ReturnSpace() {
+void RingEndpoint::ReturnSpace() {
   if (reader_.HasUnreturned()) WakePeer(*socket_, in_->producer_sleeps, reader_.Return(), WakeByte::kRoom);
 }
 
-Io ShmEndpoint::EndOfFrames() {
+Io RingEndpoint::EndOfFrames() {
   Close(Named(absl::StatusCode::kUnavailable, "the peer closed the connection"));
   return Io::kClosed;
 }
 
-Io ShmEndpoint::Violation(const std::string& problem) {
-  Close(Named(absl::StatusCode::kInternal, problem));
+Io RingEndpoint::Violation(const std::string& problem) {
+  Close(Named(absl::StatusCode::kInternal, memory_.broken() ? std::string(kTruncated) : problem));
   return Io::kClosed;
 }
 
 // ---- any thread
 
 // Not Close(): what the peer has published is still borrowed.
-void ShmEndpoint::Gone(absl::string_view text) {
+void RingEndpoint::Gone(absl::string_view text) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (reason_.ok()) reason_ = Named(absl::StatusCode::kUnavailable, text);
@@ -158,19 +164,27 @@ void ShmEndpoint::Gone(absl::string_view text) {
   WakeOwnReceiver();
 }
 
-void ShmEndpoint::WakeOwnReceiver() {
+void RingEndpoint::WakeOwnReceiver() {
   in_->consumer_sleeps.Store(static_cast<uint32_t>(Sleep::kAwake));
   FutexWake(in_->consumer_sleeps);
 }
 
-int ShmEndpoint::TakeDeathWatch() {
+// Where nothing can be read from and nobody can be told, the socket alone still ends the connection.
+bool RingEndpoint::Broken() {
+  if (!memory_.broken()) [[likely]]
+    return false;
+  Close(Named(absl::StatusCode::kInternal, kTruncated));
+  return true;
+}
+
+int RingEndpoint::TakeDeathWatch() {
   if (death_.valid()) death_taken_.store(true);
   return death_.get();
 }
 
-void ShmEndpoint::PeerDied() { Gone("the peer's process died"); }
+void RingEndpoint::PeerDied() { Gone("the peer's process died"); }
 
-void ShmEndpoint::Close(absl::Status why) {
+void RingEndpoint::Close(absl::Status why) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     if (closed_.load()) return;

@@ -1,14 +1,14 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// ShmEndpoint: a connection over two rings in shared memory, once both sides have met. The rendezvous's socket stays
+// RingEndpoint: a connection over two rings in shared memory, once both sides have met. The rendezvous's socket stays
 // open: it is the sign of life, and carries one byte to wake a side that polls.
 //
-//   ShmOptions options;
+//   RingOptions options;
 //   options.info = {.transport = "shm", .peer = credentials, .max_frame = MaxFrameOf(ring), .sees_death = true};
 //   options.name = "shm:greeter";
 //   options.bells = std::move(bells);
-//   return std::make_unique<ShmEndpoint>(*std::move(memory), ShmEndpoint::kServer, std::move(socket),
+//   return std::make_unique<RingEndpoint>(*std::move(memory), RingEndpoint::kServer, std::move(socket),
 //   std::move(options));
 //
 // How it sleeps. Wait(kReceive), once the death watch was taken: in a futex for up to 100 ms, then as the others do.
@@ -22,8 +22,8 @@
 // Thread safety and lifetime: as Endpoint says. No lock is taken and nothing allocated by Reserve, Commit, Flush,
 // Borrow and Release on an open connection. Cost: no system call while the peer is awake, one to wake it. Errors:
 // UNAVAILABLE when the peer is gone, INTERNAL on a violation, INVALID_ARGUMENT on misuse by the caller.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_SHM_ENDPOINT_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_SHM_ENDPOINT_H_
+#ifndef NEARCALL_TRANSPORTS_RING_RING_ENDPOINT_H_
+#define NEARCALL_TRANSPORTS_RING_RING_ENDPOINT_H_
 
 #include <sys/types.h>
 
@@ -40,9 +40,9 @@
 #include "nearcall/transports/api/endpoint.h"
 #include "nearcall/transports/api/unique_fd.h"
 #include "nearcall/transports/byte_stream/byte_io.h"
-#include "nearcall/transports/shm_ring/local_bells.h"
-#include "nearcall/transports/shm_ring/ring.h"
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/ring/local_bells.h"
+#include "nearcall/transports/ring/ring.h"
+#include "nearcall/transports/ring/ring_memory.h"
 
 namespace nearcall::internal {
 
@@ -52,7 +52,7 @@ enum class WakeByte : char { kFrames = 'F', kRoom = 'R' };
 // Wakes the peer that slept on `word` as `how` says.
 void WakePeer(ByteIo& socket, SharedWord<uint32_t>& word, Sleep how, WakeByte byte);
 
-struct ShmOptions {
+struct RingOptions {
   EndpointInfo info;
   std::string name;  // the address, for errors
   UniqueFd death;    // readable once the peer is dead; may be invalid
@@ -61,14 +61,14 @@ struct ShmOptions {
   std::optional<RingWriter> writer;  // a client's that has written already
 };
 
-class ShmEndpoint final : public Endpoint {
+class RingEndpoint final : public Endpoint {
  public:
   enum Role { kClient, kServer };
 
-  ShmEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> socket, ShmOptions options);
-  ~ShmEndpoint() override;
-  ShmEndpoint(const ShmEndpoint&) = delete;
-  ShmEndpoint& operator=(const ShmEndpoint&) = delete;
+  RingEndpoint(RingMemory memory, Role role, std::unique_ptr<ByteIo> socket, RingOptions options);
+  ~RingEndpoint() override;
+  RingEndpoint(const RingEndpoint&) = delete;
+  RingEndpoint& operator=(const RingEndpoint&) = delete;
 
   const EndpointInfo& info() const override { return info_; }
   absl::Status status() const override;
@@ -93,6 +93,7 @@ class ShmEndpoint final : public Endpoint {
   bool ended() const { return closed_.load() || gone_.load(); }
   bool SendEnded();  // also looks whether the peer has closed
   bool PeerClosed();
+  bool Broken();  // the memory is; closes
   Io NoRoom();
   Io EndOfFrames();
   void ReturnSpace();
@@ -132,4 +133,4 @@ class ShmEndpoint final : public Endpoint {
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_SHM_ENDPOINT_H_
+#endif  // NEARCALL_TRANSPORTS_RING_RING_ENDPOINT_H_

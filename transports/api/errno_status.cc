@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/transports/rendezvous/errno_status.h"
+#include "nearcall/transports/api/errno_status.h"
 
 #include <errno.h>
 #include <pwd.h>

@@ -8,8 +8,8 @@
 //
 // Page cache that the kernel can drop counts as room. What others take between the question and the allocation is not
 // foreseen. Thread-safe. Errors: what cannot be read (no /proc, no cgroups) limits nothing.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_MEMORY_LIMITS_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_MEMORY_LIMITS_H_
+#ifndef NEARCALL_TRANSPORTS_RING_MEMORY_LIMITS_H_
+#define NEARCALL_TRANSPORTS_RING_MEMORY_LIMITS_H_
 
 #include <cstdint>
 #include <string>
@@ -27,4 +27,4 @@ absl::Status CheckMemoryCgroups(absl::string_view membership, const std::string&
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_MEMORY_LIMITS_H_
+#endif  // NEARCALL_TRANSPORTS_RING_MEMORY_LIMITS_H_

@@ -11,8 +11,8 @@
 //
 // Thread safety: Arm() and Disarm() of a side by its role, Ring() from any thread. Lifetime: as the endpoint's. Errors:
 // status().
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_LOCAL_BELLS_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_LOCAL_BELLS_H_
+#ifndef NEARCALL_TRANSPORTS_RING_LOCAL_BELLS_H_
+#define NEARCALL_TRANSPORTS_RING_LOCAL_BELLS_H_
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -24,8 +24,8 @@
 
 #include "absl/status/status.h"
 #include "nearcall/transports/api/endpoint.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/api/unique_fd.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
 
 namespace nearcall::internal {
 
@@ -74,4 +74,4 @@ inline Side OtherSide(Side side) { return side == Side::kSend ? Side::kReceive :
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_LOCAL_BELLS_H_
+#endif  // NEARCALL_TRANSPORTS_RING_LOCAL_BELLS_H_

@@ -11,8 +11,8 @@
 // yours", and stand-alone fences are invisible to TSan.
 //
 // Thread safety: any thread, any process. Lifetime: that of the mapping. Errors: none; whatever is read may be a lie.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_SHARED_WORD_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_SHARED_WORD_H_
+#ifndef NEARCALL_TRANSPORTS_RING_SHARED_WORD_H_
+#define NEARCALL_TRANSPORTS_RING_SHARED_WORD_H_
 
 #include <array>
 #include <atomic>
@@ -108,4 +108,4 @@ class SharedWord {
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_SHARED_WORD_H_
+#endif  // NEARCALL_TRANSPORTS_RING_SHARED_WORD_H_

@@ -8,8 +8,8 @@
 //
 // Thread-safe. Lifetime: the word must stay mapped while somebody sleeps. Errors: none; whatever ends a sleep (a
 // signal, a word that says something else, a peer that lies) is a reason to look again.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_FUTEX_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_FUTEX_H_
+#ifndef NEARCALL_TRANSPORTS_RING_FUTEX_H_
+#define NEARCALL_TRANSPORTS_RING_FUTEX_H_
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -20,8 +20,8 @@
 #include <cstdint>
 
 #include "nearcall/transports/api/clock.h"
-#include "nearcall/transports/shm_ring/ring.h"
-#include "nearcall/transports/shm_ring/shared_word.h"
+#include "nearcall/transports/ring/ring.h"
+#include "nearcall/transports/ring/shared_word.h"
 
 namespace nearcall::internal {
 
@@ -39,4 +39,4 @@ inline void FutexWake(SharedWord<uint32_t>& word) {
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_FUTEX_H_
+#endif  // NEARCALL_TRANSPORTS_RING_FUTEX_H_

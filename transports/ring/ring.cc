@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/transports/shm_ring/ring.h"
+#include "nearcall/transports/ring/ring.h"
 
 #include <algorithm>
 #include <utility>

@@ -51,8 +51,8 @@
 //
 // Thread safety: each object belongs to one role. Lifetime: as the mapping; the state of a side is in its object, not
 // in the memory. Errors: violations.
-#ifndef NEARCALL_TRANSPORTS_SHM_RING_RING_H_
-#define NEARCALL_TRANSPORTS_SHM_RING_RING_H_
+#ifndef NEARCALL_TRANSPORTS_RING_RING_H_
+#define NEARCALL_TRANSPORTS_RING_RING_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -60,7 +60,7 @@
 #include <utility>
 
 #include "absl/types/span.h"
-#include "nearcall/transports/shm_ring/shared_word.h"
+#include "nearcall/transports/ring/shared_word.h"
 
 namespace nearcall::internal {
 
@@ -181,4 +181,4 @@ class RingReader {
 
 }  // namespace nearcall::internal
 
-#endif  // NEARCALL_TRANSPORTS_SHM_RING_RING_H_
+#endif  // NEARCALL_TRANSPORTS_RING_RING_H_

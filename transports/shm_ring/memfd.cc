@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/transports/shm_ring/ring_memory.h"
+#include "nearcall/transports/shm_ring/memfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,11 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
-#include "nearcall/transports/rendezvous/errno_status.h"
-#include "nearcall/transports/shm_ring/memory_limits.h"
+#include "nearcall/transports/api/errno_status.h"
+#include "nearcall/transports/ring/memory_limits.h"
 
 // Newer than Debian 12's headers.
 #ifndef MFD_NOEXEC_SEAL
@@ -38,7 +40,9 @@ absl::Status Bad(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("its shared memory ", what));
 }
 
-absl::Status Check(int file, size_t size) {
+}  // namespace
+
+absl::Status CheckMemfd(int file, size_t size) {
   struct stat found;
   struct statfs system;
   if (::fstat(file, &found) != 0 || ::fstatfs(file, &system) != 0) {
@@ -65,10 +69,7 @@ absl::Status Check(int file, size_t size) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::StatusOr<RingMemory> RingMemory::Make(uint32_t ring, UniqueFd* file) {
-  const size_t size = SizeFor(ring);
+absl::StatusOr<UniqueFd> MakeMemfd(size_t size) {
   absl::Status room = CheckMemoryLimits(size);
   if (!room.ok()) return room;
   UniqueFd made = NewMemfd();
@@ -79,28 +80,7 @@ absl::StatusOr<RingMemory> RingMemory::Make(uint32_t ring, UniqueFd* file) {
   } while (result != 0 && errno == EINTR);
   if (result != 0) return Exhausted(errno, absl::StrCat("cannot allocate ", size, " bytes of shared memory"));
   if (::fcntl(made.get(), F_ADD_SEALS, kSeals) != 0) return Exhausted(errno, "cannot seal shared memory");
-  absl::StatusOr<RingMemory> memory = MapChecked(made.get(), ring);
-  if (memory.ok()) *file = std::move(made);
-  return memory;
-}
-
-absl::StatusOr<RingMemory> RingMemory::Map(int file, uint32_t ring) {
-  absl::Status status = Check(file, SizeFor(ring));
-  if (!status.ok()) return status;
-  return MapChecked(file, ring);
-}
-
-absl::StatusOr<RingMemory> RingMemory::MapChecked(int file, uint32_t ring) {
-  void* const base = ::mmap(nullptr, SizeFor(ring), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  if (base == MAP_FAILED) {
-    return Exhausted(errno, absl::StrCat("cannot map ", SizeFor(ring),
-                                         " bytes of shared memory (limits: vm.max_map_count, RLIMIT_AS)"));
-  }
-  return RingMemory(static_cast<char*>(base), ring);
-}
-
-RingMemory::~RingMemory() {
-  if (base_ != nullptr) ::munmap(base_, SizeFor(ring_));
+  return made;
 }
 
 }  // namespace nearcall::internal

@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/transports/shm_ring/dialing_endpoint.h"
+#include "nearcall/transports/ring/dialing_endpoint.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/closed_endpoint.h"
 #include "nearcall/transports/api/poll.h"
-#include "nearcall/transports/shm_ring/shm_endpoint.h"
+#include "nearcall/transports/ring/ring_endpoint.h"
 
 namespace nearcall::internal {
 namespace {
@@ -53,8 +53,9 @@ absl::Status Replay(RingReader& written, Endpoint& to) {
 
 }  // namespace
 
-DialingEndpoint::DialingEndpoint(Meeting meeting, RingMemory memory)
+DialingEndpoint::DialingEndpoint(Meeting meeting, MediumBit own, RingMemory memory)
     : name_(meeting.address),
+      own_(own),
       first_info_(FirstInfo(meeting, memory.capacity())),
       others_(std::move(meeting.others)),
       handshake_(std::move(meeting.handshake)),
@@ -148,7 +149,7 @@ Io DialingEndpoint::Commit(size_t size, absl::Span<UniqueFd> fds) {
       if (!fds.empty() || !writer_.CanCommit(size)) {
         return CloseLocked(Named(absl::StatusCode::kInvalidArgument,
                                  fds.empty() ? "a frame was committed that is larger than what was reserved"
-                                             : "descriptors were to be sent; shm carries none"));
+                                             : "descriptors were to be sent; rings carry none"));
       }
       writer_.Commit(size);
       reserved_ = {};
@@ -233,8 +234,8 @@ void DialingEndpoint::GreetedLocked(ByteStreamHandshake::Greeted greeted) {
     early_death_ = std::exchange(death_, std::move(greeted.death));
     death_taken_ = false;
   }
-  const bool shm = greeted.medium == 0 || greeted.medium == kMediumShm;
-  real_ = shm ? MakeShmLocked(greeted) : MakeOtherLocked(greeted);
+  const bool as_proposed = greeted.medium == 0 || greeted.medium == own_;
+  real_ = as_proposed ? MakeRingLocked(greeted) : MakeOtherLocked(greeted);
   if (peer_died_) real_->PeerDied();
   published_.store(real_.get(), std::memory_order_release);
   // Who sleeps for the greeting has to look anew, at what the real endpoint waits for.
@@ -242,8 +243,8 @@ void DialingEndpoint::GreetedLocked(ByteStreamHandshake::Greeted greeted) {
   bells_->Ring(Side::kReceive);
 }
 
-std::unique_ptr<Endpoint> DialingEndpoint::MakeShmLocked(ByteStreamHandshake::Greeted& greeted) {
-  ShmOptions options;
+std::unique_ptr<Endpoint> DialingEndpoint::MakeRingLocked(ByteStreamHandshake::Greeted& greeted) {
+  RingOptions options;
   options.info = first_info_;
   options.info.peer = greeted.peer;
   options.info.sees_death = death_.valid();
@@ -253,8 +254,8 @@ std::unique_ptr<Endpoint> DialingEndpoint::MakeShmLocked(ByteStreamHandshake::Gr
   options.bells = std::move(own_bells_);
   options.writer = std::move(writer_);
   reserved_ = {};  // goes on as the ring's own
-  return std::make_unique<ShmEndpoint>(*std::move(memory_), ShmEndpoint::kClient, std::move(socket_),
-                                       std::move(options));
+  return std::make_unique<RingEndpoint>(*std::move(memory_), RingEndpoint::kClient, std::move(socket_),
+                                        std::move(options));
 }
 
 std::unique_ptr<Endpoint> DialingEndpoint::MakeOtherLocked(ByteStreamHandshake::Greeted& greeted) {

@@ -1,7 +1,7 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// ShmEndpoint: arming, sleeping, the death watch.
+// RingEndpoint: arming, sleeping, the death watch.
 #include <errno.h>
 #include <poll.h>
 
@@ -13,8 +13,8 @@
 #include "absl/types/span.h"
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/poll.h"
-#include "nearcall/transports/shm_ring/futex.h"
-#include "nearcall/transports/shm_ring/shm_endpoint.h"
+#include "nearcall/transports/ring/futex.h"
+#include "nearcall/transports/ring/ring_endpoint.h"
 
 namespace nearcall::internal {
 namespace {
@@ -30,13 +30,13 @@ constexpr size_t kWakeBytes = 64;
 
 }  // namespace
 
-void ShmEndpoint::LookForDeath() {
+void RingEndpoint::LookForDeath() {
   if (ended() || !death_.valid() || death_taken_.load()) return;
   pollfd look = {death_.get(), POLLIN, 0};
   if (PollUntil(absl::MakeSpan(&look, 1), 0) > 0) Gone("the peer's process died");
 }
 
-void ShmEndpoint::LookForDeathSometimes(uint32_t* looks) {
+void RingEndpoint::LookForDeathSometimes(uint32_t* looks) {
   if (++*looks % kLooksBetweenDeaths != 0) [[likely]]
     return;
   pollfd look = {socket_->receive_fd(), POLLRDHUP, 0};
@@ -45,7 +45,7 @@ void ShmEndpoint::LookForDeathSometimes(uint32_t* looks) {
 }
 
 // The bytes that woke this side, or were to wake the other.
-void ShmEndpoint::TakeWakeBytes(Side side) {
+void RingEndpoint::TakeWakeBytes(Side side) {
   char bytes[kWakeBytes];
   const ssize_t n = socket_->Receive(bytes, sizeof(bytes));
   if (n < 0) {
@@ -60,23 +60,23 @@ void ShmEndpoint::TakeWakeBytes(Side side) {
   if (std::find(bytes, bytes + n, others) != bytes + n) bells_->Ring(OtherSide(side));
 }
 
-bool ShmEndpoint::Arm(Side side) {
+bool RingEndpoint::Arm(Side side) {
   bells_->Arm(side);
   const bool armed = side == Side::kSend ? ArmSend() : ArmReceive();
   if (!armed) bells_->Disarm(side);
   return armed;
 }
 
-bool ShmEndpoint::ArmReceive() {
+bool RingEndpoint::ArmReceive() {
   if (closed_.load() || reader_.borrowed()) return false;
   ReturnSpace();
   if (!reader_.Arm(Sleep::kPolls)) return false;
-  if (!ended() && !PeerClosed()) return true;
+  if (!ended() && !PeerClosed() && !Broken()) return true;
   reader_.Disarm();
   return false;
 }
 
-bool ShmEndpoint::ArmSend() {
+bool RingEndpoint::ArmSend() {
   if (SendEnded() || !writer_.WantsRoom()) return false;
   // Nobody makes room by reading what he has not been given.
   if (writer_.HasUnpublished()) {
@@ -88,7 +88,7 @@ bool ShmEndpoint::ArmSend() {
   return false;
 }
 
-void ShmEndpoint::Disarm(Side side) {
+void RingEndpoint::Disarm(Side side) {
   if (side == Side::kSend) {
     writer_.Disarm();
   } else {
@@ -99,13 +99,13 @@ void ShmEndpoint::Disarm(Side side) {
   LookForDeath();
 }
 
-std::array<pollfd, 3> ShmEndpoint::PollFds(Side side) const {
+std::array<pollfd, 3> RingEndpoint::PollFds(Side side) const {
   const int death = death_taken_.load() ? -1 : death_.get();
   return {pollfd{socket_->receive_fd(), POLLIN | POLLRDHUP, 0}, pollfd{death, POLLIN, 0},
           pollfd{bells_->fd(side), POLLIN, 0}};
 }
 
-Io ShmEndpoint::Wait(Side side, int64_t deadline_ns) {
+Io RingEndpoint::Wait(Side side, int64_t deadline_ns) {
   if (side == Side::kReceive && (death_taken_.load() || !death_.valid())) {
     const int64_t until_ns = std::min(deadline_ns, MonotonicNanos() + kFutexNs);
     const Io io = WaitInFutex(until_ns);
@@ -114,13 +114,13 @@ Io ShmEndpoint::Wait(Side side, int64_t deadline_ns) {
   return WaitPolling(side, deadline_ns);
 }
 
-Io ShmEndpoint::WaitInFutex(int64_t until_ns) {
+Io RingEndpoint::WaitInFutex(int64_t until_ns) {
   if (reader_.borrowed()) return Io::kOk;
   ReturnSpace();
   for (;;) {
     if (closed_.load()) return Io::kClosed;
     if (!reader_.Arm(Sleep::kFutex)) return Io::kOk;
-    if (!ended() && !PeerClosed()) FutexWait(in_->consumer_sleeps, Sleep::kFutex, until_ns);
+    if (!ended() && !PeerClosed() && !Broken()) FutexWait(in_->consumer_sleeps, Sleep::kFutex, until_ns);
     reader_.Disarm();
     if (closed_.load()) return Io::kClosed;
     if (reader_.Look() || gone_.load() || PeerClosed()) return Io::kOk;
@@ -128,7 +128,7 @@ Io ShmEndpoint::WaitInFutex(int64_t until_ns) {
   }
 }
 
-Io ShmEndpoint::WaitPolling(Side side, int64_t deadline_ns) {
+Io RingEndpoint::WaitPolling(Side side, int64_t deadline_ns) {
   for (;;) {
     if (!Arm(side)) return closed_.load() || (side == Side::kSend && ended()) ? Io::kClosed : Io::kOk;
     std::array<pollfd, 3> fds = PollFds(side);
