@@ -5,14 +5,17 @@
 #include "nearcall/rpc/transports.h"
 #include "nearcall/transports/in_process/in_process.h"
 #include "nearcall/transports/local/local.h"
+#include "nearcall/transports/mapped_file/mapped_file.h"
+#include "nearcall/transports/message_queue/message_queue.h"
 #include "nearcall/transports/shm_ring/shm_ring.h"
 #include "nearcall/transports/unix_socket/unix_socket.h"
 
 namespace nearcall {
 
 std::vector<std::shared_ptr<Transport>> BuiltinTransports() {
-  return {std::make_shared<LocalTransport>(), std::make_shared<ShmTransport>(), std::make_shared<UnixTransport>(),
-          NewInProcessTransport()};
+  return {std::make_shared<LocalTransport>(),        std::make_shared<ShmTransport>(),
+          std::make_shared<UnixTransport>(),         std::make_shared<MappedFileTransport>(),
+          std::make_shared<MessageQueueTransport>(), NewInProcessTransport()};
 }
 
 }  // namespace nearcall

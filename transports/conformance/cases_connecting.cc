@@ -93,19 +93,20 @@ TEST_P(NearcallConformanceTest, AcceptWithNobodyThereIsNull) {
 }
 
 TEST_P(NearcallConformanceTest, AHundredConnections) {
+  const int count = subject().connections;
   auto listener = Listen();
   ASSERT_NE(listener, nullptr);
   std::vector<ConformancePair> pairs;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < count; ++i) {
     pairs.push_back(Establish(*listener));
     ASSERT_NE(pairs.back().server, nullptr) << i;
   }
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < count; ++i) {
     ASSERT_EQ(SendFrame(*pairs[i].client, Pattern(20, i)), Io::kOk);
     ASSERT_EQ(SendFrame(*pairs[i].server, Pattern(30, i)), Io::kOk);
   }
   std::string frame;
-  for (int i = 99; i >= 0; --i) {
+  for (int i = count - 1; i >= 0; --i) {
     ASSERT_EQ(ReceiveFrame(*pairs[i].client, &frame), Io::kOk);
     EXPECT_EQ(frame, Pattern(30, i));
     ASSERT_EQ(ReceiveFrame(*pairs[i].server, &frame), Io::kOk);

@@ -43,6 +43,16 @@ struct MediumOffer {
   std::shared_ptr<void> kept;  // client: not sent, for Dial()
 };
 
+// A parameter of an offer, at a byte of it.
+inline void PutParameter(MediumOffer& to, size_t at, uint32_t value) {
+  for (size_t i = 0; i < 4; ++i) to.parameters[at + i] = static_cast<char>(value >> (8 * i));
+}
+inline uint32_t GetParameter(const MediumOffer& from, size_t at) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value |= uint32_t{static_cast<unsigned char>(from.parameters[at + i])} << (8 * i);
+  return value;
+}
+
 class Medium;
 using Media = std::vector<const Medium*>;
 

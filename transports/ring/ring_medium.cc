@@ -19,22 +19,13 @@ namespace {
 constexpr uint32_t kLayout = 1;
 constexpr size_t kLayoutAt = 0, kRingAt = 4, kZeroAt = 8;
 
-void Put(std::array<char, kMediumParameters>& to, size_t at, uint32_t value) {
-  for (size_t i = 0; i < 4; ++i) to[at + i] = static_cast<char>(value >> (8 * i));
-}
-uint32_t Get(const std::array<char, kMediumParameters>& from, size_t at) {
-  uint32_t value = 0;
-  for (size_t i = 0; i < 4; ++i) value |= uint32_t{static_cast<unsigned char>(from[at + i])} << (8 * i);
-  return value;
-}
-
 // The ring that the client proposes, or what is wrong with its proposal.
 absl::StatusOr<uint32_t> ProposedRing(const MediumOffer& offer) {
-  if (Get(offer.parameters, kLayoutAt) != kLayout) {
-    return absl::InvalidArgumentError(absl::StrCat("its shared memory has layout ", Get(offer.parameters, kLayoutAt),
-                                                   ", this server knows ", kLayout));
+  if (GetParameter(offer, kLayoutAt) != kLayout) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("its shared memory has layout ", GetParameter(offer, kLayoutAt), ", this server knows ", kLayout));
   }
-  const uint32_t ring = Get(offer.parameters, kRingAt);
+  const uint32_t ring = GetParameter(offer, kRingAt);
   const auto zero = offer.parameters.begin() + kZeroAt;
   if (!IsRingSize(ring) || offer.max_frame != MaxFrameOf(ring) ||
       std::any_of(zero, offer.parameters.end(), [](char c) { return c != 0; })) {
@@ -86,8 +77,8 @@ absl::StatusOr<MediumOffer> RingMedium::MakeOffer(const Address& address) const 
   if (!memory.ok()) return named(memory.status());
   MediumOffer offer;
   offer.max_frame = MaxFrameOf(*ring);
-  Put(offer.parameters, kLayoutAt, kLayout);
-  Put(offer.parameters, kRingAt, *ring);
+  PutParameter(offer, kLayoutAt, kLayout);
+  PutParameter(offer, kRingAt, *ring);
   offer.descriptors.push_back(*std::move(file));
   offer.kept = std::make_shared<RingMemory>(*std::move(memory));
   return offer;
