@@ -7,15 +7,19 @@
 #include "nearcall/transports/local/local.h"
 #include "nearcall/transports/mapped_file/mapped_file.h"
 #include "nearcall/transports/message_queue/message_queue.h"
+#include "nearcall/transports/pipe/pipe.h"
 #include "nearcall/transports/shm_ring/shm_ring.h"
 #include "nearcall/transports/unix_socket/unix_socket.h"
 
 namespace nearcall {
 
 std::vector<std::shared_ptr<Transport>> BuiltinTransports() {
-  return {std::make_shared<LocalTransport>(),        std::make_shared<ShmTransport>(),
-          std::make_shared<UnixTransport>(),         std::make_shared<MappedFileTransport>(),
-          std::make_shared<MessageQueueTransport>(), NewInProcessTransport()};
+  return {
+      std::make_shared<LocalTransport>(),        std::make_shared<ShmTransport>(),
+      std::make_shared<UnixTransport>(),         std::make_shared<MappedFileTransport>(),
+      std::make_shared<MessageQueueTransport>(), std::make_shared<PipeTransport>(),
+      std::make_shared<ExecTransport>(),         NewInProcessTransport(),
+  };
 }
 
 }  // namespace nearcall

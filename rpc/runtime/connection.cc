@@ -347,6 +347,11 @@ void Connection::EndLocked(const absl::Status& why, bool not_started) {
   usable_.store(false, std::memory_order_release);
   close_status_ = DescribeLocked(why);
   if (endpoint_ != nullptr) endpoint_->Close(why);
+  // The peer of a pipe sees the end when no descriptor is left, duplicates too.
+  for (size_t i = 0; i < send_keys_.size(); ++i) {
+    if (const int64_t key = std::exchange(send_keys_[i], -1); key >= 0) pool().Remove(key);
+    send_fds_[i].Reset();
+  }
   session_.ForEachCall([this, not_started](SessionCall* call) {
     if (call->owner() == nullptr) return;
     static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, not_started || NeverSeenLocked(*call));

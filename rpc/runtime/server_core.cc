@@ -15,7 +15,8 @@
 namespace nearcall::internal {
 namespace {
 
-constexpr int kMaxFree = 1024;  // call objects kept
+constexpr int kMaxFree = 1024;                          // call objects kept
+const absl::Duration kUnaskedDrain = absl::Seconds(5);  // at a signal, and when nobody can come any more
 
 int ThreadCount(int wanted) {
   if (wanted > 0) return wanted;
@@ -49,17 +50,26 @@ class ServerCore::Acceptor final : public Pool::Source, public std::enable_share
   void OnReady(uint32_t) override {
     const std::shared_ptr<ServerCore> server = server_.lock();
     if (server == nullptr) return;
+    if (AcceptAll(*server)) return;
+    Close();
+    server->ListenerEnded(*this);
+  }
+
+ private:
+  // False: nobody will ever come again.
+  bool AcceptAll(ServerCore& server) {
     std::lock_guard<std::mutex> lock(mutex_);
     // A handshake that fails is the listener's business; an error here (EMFILE) makes its descriptor rest a while.
     while (listener_ != nullptr) {
       absl::StatusOr<std::unique_ptr<Endpoint>> endpoint = listener_->Accept();
+      if (absl::IsOutOfRange(endpoint.status())) return false;
       if (!endpoint.ok() || *endpoint == nullptr) break;
-      server->Accepted(*std::move(endpoint), listener_->address().ToString());
+      server.Accepted(*std::move(endpoint), listener_->address().ToString());
     }
     if (listener_ != nullptr) pool_->Arm(key_, EPOLLIN);
+    return true;
   }
 
- private:
   const std::weak_ptr<ServerCore> server_;
   const std::shared_ptr<Pool> pool_;
   std::mutex mutex_;
@@ -222,6 +232,16 @@ void ServerCore::CloseIfDrainedLocked(Connection& connection) {
     connection.CloseLocked(absl::UnavailableError("the server was shut down"));
 }
 
+// A server that nobody can reach any more has nothing to wait for.
+void ServerCore::ListenerEnded(const Acceptor& ended) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::erase_if(acceptors_, [&](const auto& each) { return each.get() == &ended; });
+    if (state_ != State::kServing || !acceptors_.empty()) return;
+  }
+  Shutdown(kUnaskedDrain);
+}
+
 void ServerCore::Shutdown(absl::Duration drain) {
   std::vector<std::shared_ptr<Acceptor>> acceptors;
   std::vector<std::shared_ptr<Connection>> connections;
@@ -290,7 +310,7 @@ void ServerCore::OnSignal() {
     std::lock_guard<std::mutex> lock(mutex_);
     again = state_ != State::kServing;
   }
-  Shutdown(again ? absl::ZeroDuration() : absl::Seconds(5));
+  Shutdown(again ? absl::ZeroDuration() : kUnaskedDrain);
 }
 
 }  // namespace nearcall::internal

@@ -55,6 +55,7 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
   enum class State { kServing, kDraining, kClosed };
 
   void Accepted(std::unique_ptr<Endpoint> endpoint, const std::string& address);
+  void ListenerEnded(const Acceptor& ended);
   void CloseIfDrainedLocked(Connection& connection);  // under the connection's lock
   void OnTimer() override;                            // the drain's deadline
   void CloseAll();

@@ -118,7 +118,11 @@ std::optional<std::string> Address::Parameter(absl::string_view key) const {
 
 std::string Address::ToString() const {
   std::string result = absl::StrCat(scheme, ":");
-  AppendEscaped(rest, "?", &result);
+  if (written.empty()) {
+    AppendEscaped(rest, "?", &result);
+  } else {
+    result += written;
+  }
   char separator = '?';
   for (const auto& [key, value] : parameters) {
     result.push_back(std::exchange(separator, '&'));
@@ -143,6 +147,7 @@ absl::StatusOr<Address> ParseAddress(absl::string_view text) {
   absl::StatusOr<std::string> rest = Unescape(after.substr(0, question), text);
   if (!rest.ok()) return rest.status();
   address.rest = *std::move(rest);
+  if (address.scheme == "exec") address.written = std::string(after.substr(0, question));
   if (question != absl::string_view::npos) {
     if (absl::Status status = ParseParameters(text, after.substr(question + 1), &address); !status.ok()) return status;
   }

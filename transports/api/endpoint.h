@@ -117,8 +117,9 @@ class Listener {
   virtual int fd()
       const = 0;  // readable when Accept() is worth a try (an epoll descriptor holds half-open ones, timers)
   // The next endpoint whose handshake is complete, or null. RESOURCE_EXHAUSTED (EMFILE): call again after 100 ms or
-  // once a connection has closed, not at once. A handshake that fails, or takes over 5 s, ends alone and is never
-  // reported here.
+  // once a connection has closed, not at once. OUT_OF_RANGE: nobody will ever come again (a pipe whose one connection
+  // has ended); a server whose listeners have all said so shuts down. A handshake that fails, or takes over 5 s, ends
+  // alone and is never reported here.
   virtual absl::StatusOr<std::unique_ptr<Endpoint>> Accept() = 0;
 };
 

@@ -34,6 +34,8 @@ class ByteIo {
   virtual int receive_fd() const = 0;
   // Readable after Shutdown(), for streams whose own descriptors do not tell (pipes); -1: not needed.
   virtual int wake_fd() const { return -1; }
+  // A sender that sleeps sees the peer's end only on receive_fd(), as POLLHUP.
+  virtual bool end_is_received() const { return false; }
 
   // Never block: -1 with EAGAIN instead. Never raise SIGPIPE.
   virtual ssize_t Send(const char* data, size_t size) = 0;

@@ -34,6 +34,7 @@ absl::string_view WhatIsWrong(ReceiveBuffer::Found found) {
 ByteStreamEndpoint::ByteStreamEndpoint(std::unique_ptr<ByteIo> io, ByteStreamOptions options)
     : io_(std::move(io)),
       handshake_(std::move(options.handshake)),
+      ending_(std::move(options.ending)),
       name_(std::move(options.name)),
       max_frame_(options.info.max_frame),
       owner_(::getpid()),
@@ -60,6 +61,10 @@ absl::Status ByteStreamEndpoint::status() const {
 
 absl::Status ByteStreamEndpoint::Named(absl::StatusCode code, absl::string_view text) const {
   return absl::Status(code, absl::StrCat(name_, ": ", text));
+}
+
+absl::Status ByteStreamEndpoint::Gone(absl::string_view text) const {
+  return Named(absl::StatusCode::kUnavailable, absl::StrCat(text, ending_ != nullptr ? ending_->Text() : ""));
 }
 
 Io ByteStreamEndpoint::Connecting() {
@@ -157,10 +162,10 @@ Io ByteStreamEndpoint::FlushGreeting() {
 Io ByteStreamEndpoint::SendFailed(int error) {
   if (error == EAGAIN || error == EWOULDBLOCK) {
     if (!PeerIsDead()) return Io::kWouldBlock;
-    EndSending(Named(absl::StatusCode::kUnavailable, "the peer's process died"));
+    EndSending(Gone("the peer's process died"));
   } else if (error == EPIPE || error == ECONNRESET) {
     LookForRefusal();
-    EndSending(Named(absl::StatusCode::kUnavailable, "the peer closed the connection"));
+    EndSending(Gone("the peer closed the connection"));
   } else {
     EndSending(Named(absl::StatusCode::kUnavailable, absl::StrCat("sending failed: ", ErrnoText(error))));
   }
@@ -270,16 +275,15 @@ Io ByteStreamEndpoint::ReceiveGreeting() {
 }
 
 Io ByteStreamEndpoint::EndOfStream() {
-  Close(Named(absl::StatusCode::kUnavailable, receive_.HasPart()
-                                                  ? "the peer closed the connection in the middle of a frame"
-                                                  : "the peer closed the connection"));
+  Close(Gone(receive_.HasPart() ? "the peer closed the connection in the middle of a frame"
+                                : "the peer closed the connection"));
   return Io::kClosed;
 }
 
 Io ByteStreamEndpoint::ReceiveEmpty() {
   // Its last bytes may have come between the receive call and the look at its life: look for them once more.
   if (!PeerIsDead() || StreamIsReadable()) return Io::kWouldBlock;
-  Close(Named(absl::StatusCode::kUnavailable, "the peer's process died"));
+  Close(Gone("the peer's process died"));
   return Io::kClosed;
 }
 

@@ -81,11 +81,21 @@ class ByteStreamHandshake {
   virtual Io ReceiveGreeting(ByteIo& io, Greeted* greeted, absl::Status* why) = 0;
 };
 
+// What a transport adds to the reason of a connection's end, and learns of it: gone when the endpoint is.
+class ByteStreamEnding {
+ public:
+  virtual ~ByteStreamEnding() = default;
+  // Said behind "the peer closed the connection" or "the peer's process died"; may be empty. Any thread, perhaps twice.
+  // The one call of an endpoint that may take a moment (50 ms at most), at its end.
+  virtual std::string Text() { return ""; }
+};
+
 struct ByteStreamOptions {
   EndpointInfo info;                               // transport, max_frame, peer and sees_death as far as known
   std::string name;                                // the address, or whatever errors should name
   UniqueFd death;                                  // see Greeted::death; for a side that knows it already
   std::unique_ptr<ByteStreamHandshake> handshake;  // null: connected, no greetings
+  std::unique_ptr<ByteStreamEnding> ending;        // may be null
 };
 
 class ByteStreamEndpoint final : public Endpoint {
@@ -136,10 +146,12 @@ class ByteStreamEndpoint final : public Endpoint {
   Io Violation(ReceiveBuffer::Found found);
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   absl::Status Named(absl::StatusCode code, absl::string_view text) const;
+  absl::Status Gone(absl::string_view text) const;  // UNAVAILABLE, with what the ending has to say
 
   // Constant, or written once before it is published.
   const std::unique_ptr<ByteIo> io_;
   const std::unique_ptr<ByteStreamHandshake> handshake_;
+  const std::unique_ptr<ByteStreamEnding> ending_;
   const std::string name_;
   const size_t max_frame_;
   const pid_t owner_;  // the process that made it

@@ -58,7 +58,9 @@ std::array<pollfd, 3> ByteStreamEndpoint::PollFds(Side side) const {
     if (!connected_.load(std::memory_order_relaxed)) return {handshake_->ConnectPoll(), none, wake};
   }
   const bool taken = death_taken_.load(std::memory_order_acquire);
-  const pollfd death = {taken ? -1 : death_fd_.load(std::memory_order_acquire), POLLIN, 0};
+  pollfd death = {taken ? -1 : death_fd_.load(std::memory_order_acquire), POLLIN, 0};
+  // Its death is the end of what it writes, too; where a child of it goes on writing, the receiver sees the death.
+  if (side == Side::kSend && io_->end_is_received()) death = {io_->receive_fd(), 0, 0};
   if (side == Side::kSend) return {pollfd{io_->send_fd(), POLLOUT, 0}, death, wake};
   return {pollfd{io_->receive_fd(), POLLIN, 0}, death, wake};
 }
@@ -74,7 +76,7 @@ int ByteStreamEndpoint::TakeDeathWatch() {
 void ByteStreamEndpoint::PeerDied() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (reason_.ok()) reason_ = Named(absl::StatusCode::kUnavailable, "the peer's process died");
+    if (reason_.ok()) reason_ = Gone("the peer's process died");
   }
   io_->Shutdown();
 }

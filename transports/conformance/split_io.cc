@@ -20,6 +20,7 @@ class Forwarding : public ByteIo {
   int send_fd() const override { return io_->send_fd(); }
   int receive_fd() const override { return io_->receive_fd(); }
   int wake_fd() const override { return io_->wake_fd(); }
+  bool end_is_received() const override { return io_->end_is_received(); }
   ssize_t Send(const char* data, size_t size) override { return io_->Send(data, size); }
   ssize_t Receive(char* data, size_t size) override { return io_->Receive(data, size); }
   ssize_t SendMessage(const msghdr& message) override { return io_->SendMessage(message); }
