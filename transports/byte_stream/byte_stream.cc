@@ -156,8 +156,11 @@ Io ByteStreamEndpoint::FlushGreeting() {
 
 Io ByteStreamEndpoint::SendFailed(int error) {
   if (error == EAGAIN || error == EWOULDBLOCK) {
-    if (!PeerIsDead()) return Io::kWouldBlock;
-    EndSending(Named(absl::StatusCode::kUnavailable, "the peer's process died"));
+    const bool dead = PeerIsDead();
+    // Over TCP a send is not told that nobody will read it: it would wait for ever for room.
+    if (!dead && !PeerHasClosed()) return Io::kWouldBlock;
+    EndSending(
+        Named(absl::StatusCode::kUnavailable, dead ? "the peer's process died" : "the peer closed the connection"));
   } else if (error == EPIPE || error == ECONNRESET) {
     LookForRefusal();
     EndSending(Named(absl::StatusCode::kUnavailable, "the peer closed the connection"));

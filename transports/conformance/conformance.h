@@ -33,9 +33,10 @@ struct ConformanceSubject {
   std::function<std::unique_ptr<Transport>()> transport;
   // To listen at. Called once per case, with a directory that is empty, 0700, short and removed after the case.
   std::function<Address(const std::string& directory)> address;
-  bool byte_stream = false;  // built on ByteStreamEndpoint: run with cut transfers and hostile bytes, too
-  bool one_process = false;  // no other process can be the peer: cases with a killed peer do not apply
-  std::string may_remain;    // ending of file names that a closed listener may leave
+  bool byte_stream = false;    // built on ByteStreamEndpoint: run with cut transfers and hostile bytes, too
+  bool answers_first = false;  // a client's frames wait until the server has accepted it (tcp:, for the token)
+  bool one_process = false;    // no other process can be the peer: cases with a killed peer do not apply
+  std::string may_remain;      // ending of file names that a closed listener may leave
 };
 
 struct ConformanceCase {
