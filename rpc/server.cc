@@ -35,7 +35,7 @@ void Server::Run() {
   if (!errors.empty()) std::fprintf(stderr, "nearcall: %s\n", errors.c_str());
   if (ForkGuard::Forked()) return;
   internal::Process::Get().AddSignalled(core_);
-  core_->WaitUntilDone();
+  core_->Run();
   internal::Process::Get().RemoveSignalled(core_.get());
 }
 

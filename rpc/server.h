@@ -95,7 +95,8 @@ class Server {
   absl::Status Listen(absl::string_view address);  // serves from its return on; may be called for several addresses
   std::vector<std::string> addresses() const;      // as bound, in the order of Listen; a port 0 is filled in
   // Waits for Shutdown(), SIGINT or SIGTERM, and for the end of the drain. Takes a signal over only while it runs and
-  // only from the default action; a second signal ends the drain at once.
+  // only from the default action; a second signal ends the drain at once. Where NOTIFY_SOCKET is set it tells the
+  // service manager READY=1, STOPPING=1 when the drain begins, and WATCHDOG=1 in time for WATCHDOG_USEC.
   void Run();
   // Refuses new calls (they come back as not started), lets those under way finish for `drain`, then cancels them.
   // Any thread, handlers too; returns at once.

@@ -24,6 +24,8 @@ constexpr char kUsage[] = R"(usage: server ADDRESS
 Serves hello.v1.Greeter (greeter.proto) at ADDRESS until SIGINT or SIGTERM.
   local:NAME, local:/path   for processes of this host, over the best transport there is
   unix:/path                over a Unix socket and nothing else
+  tcp:PORT                  over TCP, at 127.0.0.1
+  systemd:NAME              at a socket that systemd has made (examples/systemd)
 
 Metadata that the methods heed:
   trace: TEXT               the call's begin and end are printed, marked with TEXT

@@ -173,8 +173,15 @@ void Connection::Settle(bool pass_role) {
 // Somebody must notice when the medium takes bytes again: the reading waiter before it next sleeps, else the pool.
 void Connection::WatchSendLocked() {
   if (send_watch_ != SendWatch::kNone || closed_ || (dispatching_ && reading_waiter_ != nullptr)) return;
+  if (send_registered_ && connecting_send_ && max_frame_ != 0) {  // by now it is something else that is full
+    for (int64_t& key : send_keys_) {
+      if (key >= 0) pool().Remove(std::exchange(key, -1));
+    }
+    send_registered_ = false;
+  }
   if (!send_registered_) {
     send_registered_ = true;
+    connecting_send_ = max_frame_ == 0;
     const std::array<pollfd, 3> fds = endpoint_->PollFds(Side::kSend);
     for (size_t i = 0; i < fds.size(); ++i) {
       if (fds[i].fd < 0) continue;

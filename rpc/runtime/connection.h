@@ -224,6 +224,8 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   int64_t death_key_ = -1;
   bool registered_ = false;
   bool send_registered_ = false;
+  bool connecting_receive_ = false;  // what is registered are the descriptors of an endpoint that was connecting
+  bool connecting_send_ = false;
 };
 
 template <class Write>

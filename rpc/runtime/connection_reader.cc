@@ -26,8 +26,10 @@ constexpr int64_t kPinNs = 50'000'000;  // without a frame; then the epoll watch
 // ---- the role's moves
 
 bool Connection::AttendLocked() {
+  if (connecting_receive_ && max_frame_ != 0) LeaveEpollLocked();  // what told that it was connected tells that only
   if (!registered_) {
     registered_ = true;
+    connecting_receive_ = max_frame_ == 0;
     WatchDeathLocked();  // before PollFds(), which then leaves it out
     const std::array<pollfd, 3> fds = endpoint_->PollFds(Side::kReceive);
     for (size_t i = 0; i < fds.size(); ++i) {

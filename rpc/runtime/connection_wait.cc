@@ -180,9 +180,10 @@ Io Connection::SpinForFrame(Frame* frame) {
   return io;
 }
 
-// Whether to sleep in the receive call.
+// Whether to sleep in the receive call: there, a death that the endpoint itself has to watch would cost a poll.
 bool Connection::SleepsBriefly(int64_t deadline_ns) {
-  if (soon_ < kSoonResults || send_blocked_ || death_fd_ < 0) return false;
+  if (soon_ < kSoonResults || send_blocked_) return false;
+  if (death_fd_ < 0 && endpoint_->info().sees_death) return false;
   return deadline_ns == kNoDeadline || deadline_ns - MonotonicNanos() >= 2 * kBriefNs;
 }
 

@@ -80,7 +80,8 @@ class ServerCore::Acceptor final : public Pool::Source, public std::enable_share
 ServerCore::ServerCore(const ServerOptions& options)
     : options_(options),
       pool_(std::make_shared<Pool>(PoolOptions{
-          .name = "nearcall-srv", .threads = ThreadCount(options.threads_), .max_pins = MaxPins(options.threads_)})) {}
+          .name = "nearcall-srv", .threads = ThreadCount(options.threads_), .max_pins = MaxPins(options.threads_)})),
+      service_manager_(pool_.get()) {}
 
 ServerCore::~ServerCore() {
   while (free_ != nullptr) delete std::exchange(free_, free_->next_free_);
@@ -151,7 +152,11 @@ absl::Status ServerCore::Listen(absl::string_view text) {
       addresses_.push_back(bound);
     }
   }
-  if (!refused) return acceptor->Start();
+  if (!refused) {
+    absl::Status started = acceptor->Start();
+    if (started.ok()) service_manager_.Listening();
+    return started;
+  }
   acceptor->Close();
   return absl::FailedPreconditionError(absl::StrCat(text, ": the server is shut down"));
 }
@@ -252,6 +257,7 @@ void ServerCore::Shutdown(absl::Duration drain) {
     acceptors.swap(acceptors_);
     for (const auto& [key, connection] : connections_) connections.push_back(connection);
   }
+  service_manager_.Stopping();
   for (const std::shared_ptr<Acceptor>& acceptor : acceptors) acceptor->Close();
   for (const std::shared_ptr<Connection>& connection : connections) {
     connection->StartDrain("the server is shutting down");
@@ -287,6 +293,18 @@ void ServerCore::CloseAll() {
     connection->Close(absl::UnavailableError("the server was shut down"));
   }
   changed_.notify_all();
+}
+
+void ServerCore::Run() {
+  bool listens;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    listens = !acceptors_.empty();
+  }
+  if (state_ == State::kServing) service_manager_.Begin(listens);
+  if (state_ != State::kServing) service_manager_.Stopping();  // Shutdown() came in between
+  WaitUntilDone();
+  service_manager_.End();
 }
 
 void ServerCore::WaitUntilDone() {

@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "nearcall/rpc/runtime/connection.h"
 #include "nearcall/rpc/runtime/server_call.h"
+#include "nearcall/rpc/runtime/service_manager.h"
 #include "nearcall/rpc/server.h"
 #include "nearcall/transports/api/endpoint.h"
 
@@ -34,6 +35,7 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
   absl::Status Listen(absl::string_view address);
   std::vector<std::string> addresses() const;
   void Shutdown(absl::Duration drain);
+  void Run();                         // WaitUntilDone(), and tells the service manager
   void WaitUntilDone();               // Shutdown() was called, and all is over
   void Stop();                        // Shutdown(0), WaitUntilDone(), the threads end
   void OnSignal();                    // the first drains, the second ends it
@@ -63,6 +65,7 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
 
   const ServerOptions options_;
   const std::shared_ptr<Pool> pool_;
+  ServiceManager service_manager_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

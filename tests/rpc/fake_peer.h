@@ -32,6 +32,7 @@
 #include "nearcall/transports/in_process/in_process.h"
 #include "nearcall/transports/local/local.h"
 #include "nearcall/transports/shm_ring/shm_ring.h"
+#include "nearcall/transports/tcp_socket/tcp_socket.h"
 #include "nearcall/transports/unix_socket/unix_socket.h"
 
 namespace nearcall::test {
@@ -40,6 +41,7 @@ inline std::unique_ptr<Transport> TransportOf(absl::string_view scheme) {
   if (scheme == "unix") return std::make_unique<UnixTransport>();
   if (scheme == "shm") return std::make_unique<ShmTransport>();
   if (scheme == "local") return std::make_unique<LocalTransport>();
+  if (scheme == "tcp") return std::make_unique<TcpTransport>();
   return NewInProcessTransport();
 }
 

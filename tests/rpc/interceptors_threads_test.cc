@@ -25,7 +25,9 @@ class InterceptorThreadsTest : public EachTransport {
  protected:
   void Begin() {
     server_ = Serve(service_, Address(), ServerOptions().add_interceptor(served_));
-    stub_.emplace(Dial(Address(), ChannelOptions().add_interceptor(called_)));
+    Channel channel = Dial(Address(), ChannelOptions().add_interceptor(called_));
+    EXPECT_TRUE(channel.WaitForConnected(absl::Seconds(10)));  // else a call that fails early may never be sent
+    stub_.emplace(channel);
   }
   const ProbeStub& stub() const { return *stub_; }
 

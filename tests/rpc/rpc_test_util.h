@@ -21,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "nearcall/tests/rpc/probe_service.h"
 #include "nearcall/tests/transports/process_util.h"
+#include "nearcall/tests/transports/tcp_util.h"
 
 namespace nearcall::test {
 
@@ -55,8 +56,12 @@ inline bool HoldUntilCancelled(ServerContext& context, int limit_ms = 10'000) {
 
 class RpcTest : public ::testing::Test {
  protected:
-  // A fresh address: "unix:/tmp/.../name", "shm:/tmp/.../name", "local:/tmp/.../name", "inproc:...".
+  // A fresh address: "unix:/tmp/.../name", "shm:/tmp/.../name", "local:/tmp/.../name", "tcp:127...", "inproc:...".
   std::string AddressOf(const std::string& transport, const std::string& name = "server") {
+    if (transport == "tcp") {
+      const std::string path = directory_ / name;
+      return absl::StrCat("tcp:", OwnTcpPlace(path), "?token_file=", path);
+    }
     if (transport == "inproc") return absl::StrCat("inproc:", directory_.path(), "/", name);
     return absl::StrCat(transport, ":", directory_.path(), "/", name);
   }
@@ -88,8 +93,8 @@ class EachTransport : public RpcTest, public ::testing::WithParamInterface<const
  protected:
   std::string Address(const std::string& name = "server") { return AddressOf(GetParam(), name); }
 };
-#define NEARCALL_EACH_TRANSPORT(SUITE)                                                      \
-  INSTANTIATE_TEST_SUITE_P(All, SUITE, ::testing::Values("unix", "shm", "local", "inproc"), \
+#define NEARCALL_EACH_TRANSPORT(SUITE)                                                             \
+  INSTANTIATE_TEST_SUITE_P(All, SUITE, ::testing::Values("unix", "shm", "local", "tcp", "inproc"), \
                            [](const auto& info) { return std::string(info.param); })
 
 // A status of this code whose text holds all of these.

@@ -26,7 +26,7 @@ ConformanceSubject Subject(const std::string& scheme, const std::string& paramet
 // As many connections as RLIMIT_MSGQUEUE takes for sure: another process of the user's may have queues, too.
 ConformanceSubject Queues(const std::string& parameters, int messages, int connections) {
   ConformanceSubject subject = Subject<MessageQueueTransport>("mq", parameters);
-  subject.server_first = true;
+  subject.answers_first = true;
   subject.holds = messages;
   subject.connections = connections;
   return subject;

@@ -74,9 +74,9 @@ TEST(HalfOpen, AFloodCostsOnlyTheFlooder) {
   }
   ASSERT_TRUE(test::Eventually([&] {
     auto none = listener.Accept();
-    return listener.failures() >= 300 - kMaxHalfOpenPerUid;
+    return listener.failures() >= 300 - kMaxHalfOpenPerKey;
   }));
-  EXPECT_EQ(listener.half_open(), kMaxHalfOpenPerUid);
+  EXPECT_EQ(listener.half_open(), kMaxHalfOpenPerKey);
   EXPECT_HAS(listener.last_failure(), "half-open connections of its uid");
   EXPECT_TRUE(Serves(listener, dir / "name"));
   // The oldest were refused with a reason; the newest still may greet.

@@ -16,9 +16,9 @@
 #include "absl/strings/str_cat.h"
 #include "nearcall/tests/transports/process_util.h"
 #include "nearcall/tests/transports/rendezvous_util.h"
+#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/local/local.h"
 #include "nearcall/transports/rendezvous/connector.h"
-#include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/rendezvous/listener.h"
 #include "nearcall/transports/unix_socket/socket_medium.h"
 

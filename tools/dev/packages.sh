@@ -8,8 +8,9 @@ declare -A NC_PACKAGES=(
   # Bazel with the rules it loads, the compiler and the libraries.
   [build]="bazel-bootstrap bazel-platforms bazel-rules-java bazel-rules-proto bazel-skylib g++ python3
            libabsl-dev libprotobuf-dev libprotoc-dev protobuf-compiler grpc-proto"
-  # The tests; some compile user code with clang as well, one checks a model with spin. Lint is a part of ./dev test.
-  [test]="libgtest-dev libgmock-dev libbenchmark-dev clang clang-format spin"
+  # The tests; some compile user code with clang as well, one checks a model with spin, one has a server started by
+  # systemd-socket-activate (no service manager runs for that). Lint is a part of ./dev test.
+  [test]="libgtest-dev libgmock-dev libbenchmark-dev clang clang-format spin systemd"
   [lint]="clang-format"
   [bench]="valgrind"
   [soak]="clang-16 libclang-rt-16-dev lld llvm-16"

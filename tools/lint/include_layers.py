@@ -10,7 +10,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]nearcall/([^">]+)[">]', re
 ALLOWED = {
     "codegen": [],
     "transports/api": [],
-    # Besides the api a transport may use what transports share; never another scheme (SCHEMES), but for the one that chooses.
+    # Besides the api a transport may use what transports share; never another scheme (SCHEMES), but for those that choose.
     "transports": ["transports"],
     "rpc": ["rpc", "transports/api"],
     # The plugin's output and the public headers.
@@ -23,8 +23,8 @@ ALLOWED = {
     # Files of the root: //:nearcall, which knows all built-in transports.
     "": ["rpc", "transports"],
 }
-SCHEMES = ["fifo", "in_process", "local", "mapped_file", "message_queue", "pipe", "shm_ring", "tcp_socket", "unix_socket"]
-CHOOSER = "local"  # the one that chooses among the others
+SCHEMES = ["fifo", "in_process", "inherited", "local", "mapped_file", "message_queue", "pipe", "shm_ring", "tcp_socket", "unix_socket"]
+CHOOSERS = ["inherited", "local"]  # those that choose among the others
 ABOVE_RPC = ["rpc/registry", "rpc/grpc"]
 
 
@@ -52,7 +52,7 @@ def _why_not(path, target):
         return "%s/ may include only: %s" % (layer or "the root", ", ".join(ALLOWED[layer]) or "its own files")
     if layer == "rpc" and any(_inside(target, folder) for folder in ABOVE_RPC):
         return "rpc/registry and rpc/grpc are above rpc/"
-    if layer == "transports" and _scheme(target) and _scheme(target) != _scheme(path) and _scheme(path) != CHOOSER:
+    if layer == "transports" and _scheme(target) and _scheme(target) != _scheme(path) and _scheme(path) not in CHOOSERS:
         return "a transport's folder is included by no other transport"
     return None
 

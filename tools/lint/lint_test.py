@@ -68,6 +68,7 @@ class Layers(unittest.TestCase):
         ("examples/greeter/a.cc", "rpc/server.h"),
         ("builtin_transports.cc", "transports/unix_socket/b.h"),
         ("transports/local/a.cc", "transports/shm_ring/b.h"),
+        ("transports/inherited/a.cc", "transports/shm_ring/b.h"),
         ("tests/rpc/a.cc", "transports/unix_socket/b.h"),
         ("codegen/a.cc", "codegen/model/b.h"),
     ]
@@ -76,6 +77,7 @@ class Layers(unittest.TestCase):
         ("transports/api/a.h", "transports/rendezvous/b.h"),
         ("transports/unix_socket/a.cc", "transports/shm_ring/b.h"),
         ("transports/unix_socket/a.cc", "transports/local/b.h"),
+        ("transports/shm_ring/a.cc", "transports/inherited/b.h"),
         ("transports/rendezvous/a.cc", "transports/unix_socket/b.h"),
         ("transports/unix_socket/a.cc", "rpc/b.h"),
         ("rpc/a.cc", "transports/unix_socket/b.h"),

@@ -161,8 +161,10 @@ Io ByteStreamEndpoint::FlushGreeting() {
 
 Io ByteStreamEndpoint::SendFailed(int error) {
   if (error == EAGAIN || error == EWOULDBLOCK) {
-    if (!PeerIsDead()) return Io::kWouldBlock;
-    EndSending(Gone("the peer's process died"));
+    const bool dead = PeerIsDead();
+    // Over TCP a send is not told that nobody will read it: it would wait for ever for room.
+    if (!dead && !PeerHasClosed()) return Io::kWouldBlock;
+    EndSending(Gone(dead ? "the peer's process died" : "the peer closed the connection"));
   } else if (error == EPIPE || error == ECONNRESET) {
     LookForRefusal();
     EndSending(Gone("the peer closed the connection"));

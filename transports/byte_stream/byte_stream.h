@@ -45,10 +45,10 @@ namespace nearcall {
 
 // What has to happen on a stream before and beside its first frames. The endpoint drives it and owns it.
 //
-// Thread safety: Connect(), ConnectPoll() one at a time, under the endpoint's lock; SendGreeting() by the sender,
-// ReceiveGreeting() one at a time by the receiver (or by a sender who found the stream broken), perhaps at the same
-// time, and only after Connect() has said kOk; Interrupt() from any thread. None may block. Where a method says kClosed
-// it has set *why, and the connection is closed with that.
+// Thread safety: Connect(), ConnectPoll() and ConnectTimer() one at a time, under the endpoint's lock; SendGreeting()
+// by the sender, ReceiveGreeting() one at a time by the receiver (or by a sender who found the stream broken), perhaps
+// at the same time, and only after Connect() has said kOk; Interrupt() from any thread. None may block. Where a method
+// says kClosed it has set *why, and the connection is closed with that.
 class ByteStreamHandshake {
  public:
   // What the peer's greeting told about it.
@@ -68,7 +68,9 @@ class ByteStreamHandshake {
     return Io::kOk;
   }
   virtual pollfd ConnectPoll() const { return {-1, 0, 0}; }
-  // Connecting is over, or the endpoint was closed: makes ConnectPoll()'s descriptor ready, for good.
+  // A second descriptor to poll, where connecting waits for two things.
+  virtual pollfd ConnectTimer() const { return {-1, 0, 0}; }
+  // Connecting is over, or the endpoint was closed: makes one of the two ready, for good.
   virtual void Interrupt() {}
 
   // Sends what is left of the greeting and then, in the same system call, as much as it can of `frames` (perhaps
@@ -141,6 +143,7 @@ class ByteStreamEndpoint final : public Endpoint {
   Io WaitPolling(Side side, int64_t deadline_ns);
   bool StreamIsReadable() const;
   bool PeerIsDead() const;
+  bool PeerHasClosed() const;
   void LookForRefusal();
   void EndSending(absl::Status why);  // received frames are still delivered
   Io Violation(ReceiveBuffer::Found found);

@@ -29,6 +29,11 @@ bool ByteStreamEndpoint::PeerIsDead() const {
   return PollUntil(absl::MakeSpan(&look, 1), 0) > 0;
 }
 
+bool ByteStreamEndpoint::PeerHasClosed() const {
+  pollfd look = {io_->send_fd(), POLLRDHUP, 0};
+  return PollUntil(absl::MakeSpan(&look, 1), 0) > 0;
+}
+
 bool ByteStreamEndpoint::StreamIsReadable() const {
   pollfd look = {io_->receive_fd(), POLLIN, 0};
   return PollUntil(absl::MakeSpan(&look, 1), 0) > 0;
@@ -51,17 +56,18 @@ bool ByteStreamEndpoint::Arm(Side side) {
 void ByteStreamEndpoint::Disarm(Side) {}
 
 std::array<pollfd, 3> ByteStreamEndpoint::PollFds(Side side) const {
-  const pollfd none = {-1, 0, 0};
   const pollfd wake = {io_->wake_fd(), POLLIN, 0};
   if (!connected_.load(std::memory_order_acquire)) {
     std::lock_guard<std::mutex> lock(mutex_);
-    if (!connected_.load(std::memory_order_relaxed)) return {handshake_->ConnectPoll(), none, wake};
+    if (!connected_.load(std::memory_order_relaxed)) {
+      return {handshake_->ConnectPoll(), handshake_->ConnectTimer(), wake};
+    }
   }
   const bool taken = death_taken_.load(std::memory_order_acquire);
   pollfd death = {taken ? -1 : death_fd_.load(std::memory_order_acquire), POLLIN, 0};
   // Its death is the end of what it writes, too; where a child of it goes on writing, the receiver sees the death.
   if (side == Side::kSend && io_->end_is_received()) death = {io_->receive_fd(), 0, 0};
-  if (side == Side::kSend) return {pollfd{io_->send_fd(), POLLOUT, 0}, death, wake};
+  if (side == Side::kSend) return {pollfd{io_->send_fd(), POLLOUT | POLLRDHUP, 0}, death, wake};
   return {pollfd{io_->receive_fd(), POLLIN, 0}, death, wake};
 }
 

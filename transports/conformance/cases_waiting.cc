@@ -157,7 +157,13 @@ TEST_P(NearcallConformanceTest, CloseWakesABlockedSenderOfEitherEnd) {
     ASSERT_NE(pair.server, nullptr);
     Fill(*pair.client);
     const size_t size = std::min<size_t>(pair.client->info().max_frame, 32'768);
-    Sleeper sender([&] { EXPECT_EQ(SendFrame(*pair.client, Pattern(size, 1)), Io::kClosed); });
+    Sleeper sender([&] {
+      Io io;
+      do {  // where the end crosses with what is sent, the next send learns it
+        io = SendFrame(*pair.client, Pattern(size, 1));
+      } while (io == Io::kOk && pair.client->info().may_lose_last);
+      EXPECT_EQ(io, Io::kClosed);
+    });
     if (GetParam().mode == IoMode::kNormal) {
       EXPECT_TRUE(sender.AwaitAsleep());
     }

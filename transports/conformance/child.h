@@ -6,7 +6,8 @@
 //   Child child([](Child::Side& side) { ...; side.Say('r'); side.AwaitEnd(); });
 //   child.Await('r'); child.Kill();
 //
-// Thread safety: none; fork while this is the process's only thread. Lifetime: the destructor kills and reaps.
+// Thread safety: none; fork while this is the process's only thread. Lifetime: the destructor kills and
+// reaps, and waits for the holders' end: what they held (a TCP port) is free by then.
 // Errors: Await() is false where the child ended or 20 s passed.
 #ifndef NEARCALL_TRANSPORTS_CONFORMANCE_CHILD_H_
 #define NEARCALL_TRANSPORTS_CONFORMANCE_CHILD_H_
@@ -33,6 +34,7 @@ class Child {
     friend class Child;
     UniqueFd say_;
     UniqueFd hold_;
+    UniqueFd holders_;
   };
 
   explicit Child(const std::function<void(Side&)>& body);
@@ -48,6 +50,7 @@ class Child {
   pid_t pid_ = -1;
   UniqueFd hear_;
   UniqueFd held_;
+  UniqueFd holders_;  // their pids
 };
 
 }  // namespace nearcall

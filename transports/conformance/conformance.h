@@ -33,12 +33,12 @@ struct ConformanceSubject {
   std::function<std::unique_ptr<Transport>()> transport;
   // To listen at. Called once per case, with a directory that is empty, 0700, short and removed after the case.
   std::function<Address(const std::string& directory)> address;
-  bool byte_stream = false;   // built on ByteStreamEndpoint: run with cut transfers and hostile bytes, too
-  bool one_process = false;   // no other process can be the peer: cases with a killed peer do not apply
-  std::string may_remain;     // ending of file names that a closed listener may leave
-  bool server_first = false;  // a client is "connecting", and sends nothing, until the server has answered
-  int holds = 5;              // small flushed frames that the medium takes although nobody reads
-  int connections = 100;      // that are open at once; fewer where a limit of the user's allows no more
+  bool byte_stream = false;    // built on ByteStreamEndpoint: run with cut transfers and hostile bytes, too
+  bool answers_first = false;  // a client's frames wait until the server has accepted it (tcp:, for the token)
+  bool one_process = false;    // no other process can be the peer: cases with a killed peer do not apply
+  std::string may_remain;      // ending of file names that a closed listener may leave
+  int holds = 5;               // small flushed frames that the medium takes although nobody reads
+  int connections = 100;       // that are open at once; fewer where a limit of the user's allows no more
 };
 
 struct ConformanceCase {

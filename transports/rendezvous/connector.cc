@@ -76,10 +76,10 @@ void ClientHandshake::Interrupt() {
 }
 
 Io ClientHandshake::Attempt(absl::Status* why) {
-  const sockaddr_un address = SocketAddress(place_.path);
+  const SocketName name = NameOfSocket(place_);
   int result;
   do {
-    result = ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    result = ::connect(fd_, reinterpret_cast<const sockaddr*>(&name.address), name.size);
   } while (result != 0 && errno == EINTR);
   if (result == 0) return Connected(why);
   if (errno == EAGAIN) return BacklogFull(why);
@@ -108,14 +108,15 @@ Io ClientHandshake::BacklogFull(absl::Status* why) {
 
 absl::Status ClientHandshake::ConnectFailed(int error) const {
   struct stat found;
-  const bool there = ::lstat(place_.path.c_str(), &found) == 0;
-  const std::string where = absl::EndsWith(name_, place_.path) ? "" : absl::StrCat(" at ", place_.path);
+  const bool there = !place_.abstract && ::lstat(place_.path.c_str(), &found) == 0;
+  const std::string where =
+      place_.abstract || absl::EndsWith(name_, place_.path) ? "" : absl::StrCat(" at ", place_.path);
   if (error == ECONNREFUSED && there && !S_ISSOCK(found.st_mode) && !S_ISLNK(found.st_mode)) {
     return Unavailable(absl::StrCat("there is ", FileTypeText(found.st_mode), where, ", not a socket"));
   }
   if (error == ENOENT || error == ECONNREFUSED) {
     return Unavailable(absl::StrCat("no server is listening", where, ": ", ErrnoText(error),
-                                    error == ENOENT ? "" : ", its server has ended", "; start it"));
+                                    there ? ", its server has ended" : "", "; start it"));
   }
   if (error == EACCES || error == EPERM) {
     std::string owner;
@@ -206,7 +207,10 @@ absl::Status ClientHandshake::CheckWelcome(Greeted* greeted) {
   const Credentials server = *reader_.credentials();
   absl::Status allowed = CheckServer(server.uid);
   if (!allowed.ok()) return allowed;
-  if (greeting.kind == GreetingKind::kRefusal) return Unavailable(RefusalText(greeting, proposal_.media));
+  if (greeting.kind == GreetingKind::kRefusal) {
+    const absl::Status refused = Unavailable(RefusalText(greeting, proposal_.media));
+    return greeting.refusal == Refusal::kNotAdmitted ? absl::PermissionDeniedError(refused.message()) : refused;
+  }
   // Another medium than the one proposed: checked by whoever takes it over.
   const bool as_proposed = greeting.medium == proposal_.medium && greeting.max_frame == proposal_.max_frame;
   const bool another = greeting.medium != proposal_.medium && std::has_single_bit(greeting.medium) &&
@@ -230,6 +234,10 @@ absl::Status ClientHandshake::CheckWelcome(Greeted* greeted) {
 absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& address, Names names, const Media& media) {
   absl::StatusOr<Place> place = PlaceOf(address, names, ParametersOf(media));
   if (!place.ok()) return place.status();
+  return ConnectRendezvousAt(address, *std::move(place), media);
+}
+
+absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvousAt(const Address& address, Place place, const Media& media) {
   // The first medium that can be made; why the others could not is a part of the name from then on.
   std::string name = address.ToString();
   auto chosen = media.begin();
@@ -245,7 +253,7 @@ absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& addre
   const Media others(chosen + 1, media.end());
   uint32_t bits = medium.bit();
   for (const Medium* each : others) bits |= each->bit();
-  auto handshake = std::make_unique<ClientHandshake>(name, *std::move(place), fd.get(), bits, medium, *offer);
+  auto handshake = std::make_unique<ClientHandshake>(name, std::move(place), fd.get(), bits, medium, *offer);
   absl::Status why;
   if (handshake->Start(&why) == Io::kClosed) return NewClosedEndpoint(medium.name(), std::move(why));
 

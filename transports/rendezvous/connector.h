@@ -29,6 +29,8 @@
 namespace nearcall::internal {
 
 absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvous(const Address& address, Names names, const Media& media);
+// The same, at a place that is known already.
+absl::StatusOr<std::unique_ptr<Endpoint>> ConnectRendezvousAt(const Address& address, Place place, const Media& media);
 
 // The client's half of the handshake, driven by whatever endpoint the medium makes.
 class ClientHandshake final : public ByteStreamHandshake {

@@ -94,6 +94,8 @@ std::string RefusalText(const Greeting& refusal, uint32_t our_media) {
       return "the server refused the connection: the greeting was not complete in time";
     case Refusal::kMediumFailed:
       return absl::StrCat("the server could not set up the connection over ", MediaText(our_media));
+    case Refusal::kNotAdmitted:
+      return "the server does not admit this client's uid (its address may name it, with client_uid=)";
     case Refusal::kNone:
       break;
   }

@@ -45,6 +45,7 @@ enum class Refusal : uint8_t {  // part of the protocol
   kBusy = 5,          // out of descriptors, or too many half-open connections of this uid
   kTimeout = 6,       // the greeting was not complete in time
   kMediumFailed = 7,  // the medium's own set-up failed
+  kNotAdmitted = 8,   // the client's uid may not connect (where no file's mode decides that)
 };
 
 struct Greeting {

@@ -4,9 +4,13 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -43,16 +47,6 @@ std::optional<gid_t> FindGroup(const std::string& text) {
   return std::nullopt;
 }
 
-std::optional<uid_t> FindUser(const std::string& text) {
-  uint32_t number;
-  if (absl::SimpleAtoi(text, &number)) return number;
-  char buffer[4096];
-  passwd entry;
-  passwd* found = nullptr;
-  if (::getpwnam_r(text.c_str(), &entry, buffer, sizeof(buffer), &found) == 0 && found != nullptr) return found->pw_uid;
-  return std::nullopt;
-}
-
 absl::Status ReadParameters(const Address& address, std::vector<absl::string_view> known_keys, Place* place) {
   known_keys.insert(known_keys.begin(), {"mode", "group", "server_uid"});
   absl::Status known = CheckParameters(address, known_keys);
@@ -75,6 +69,25 @@ absl::Status ReadParameters(const Address& address, std::vector<absl::string_vie
 }
 
 }  // namespace
+
+std::optional<uid_t> FindUser(const std::string& text) {
+  uint32_t number;
+  if (absl::SimpleAtoi(text, &number)) return number;
+  char buffer[4096];
+  passwd entry;
+  passwd* found = nullptr;
+  if (::getpwnam_r(text.c_str(), &entry, buffer, sizeof(buffer), &found) == 0 && found != nullptr) return found->pw_uid;
+  return std::nullopt;
+}
+
+SocketName NameOfSocket(const Place& place) {
+  if (!place.abstract) return {SocketAddress(place.path), sizeof(sockaddr_un)};
+  SocketName name = {};
+  name.address.sun_family = AF_UNIX;
+  ::memcpy(name.address.sun_path + 1, place.path.data(), std::min(place.path.size(), kMaxSocketPath));
+  name.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + place.path.size());
+  return name;
+}
 
 std::string NamesDirectory() {
   const uid_t self = ::geteuid();

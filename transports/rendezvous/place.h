@@ -12,7 +12,9 @@
 #ifndef NEARCALL_TRANSPORTS_RENDEZVOUS_PLACE_H_
 #define NEARCALL_TRANSPORTS_RENDEZVOUS_PLACE_H_
 
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <optional>
 #include <string>
@@ -26,6 +28,7 @@ namespace nearcall::internal {
 
 struct Place {
   std::string path;
+  bool abstract = false;           // `path` is a name in the abstract namespace: no file, no mode
   bool private_directory = false;  // the directory of names: ours, 0700, made by the server
   mode_t mode = 0600;
   std::optional<gid_t> group = {};
@@ -36,6 +39,16 @@ struct Place {
 enum class Names { kAllowed, kNotAllowed };
 // `more`: parameters that are none of the rendezvous's.
 absl::StatusOr<Place> PlaceOf(const Address& address, Names names, const std::vector<absl::string_view>& more = {});
+
+struct SocketName {
+  sockaddr_un address;
+  socklen_t size;
+};
+// For bind() and connect(). REQUIRES: a path or name that fits: CheckSocketPath() is OK.
+SocketName NameOfSocket(const Place& place);
+
+// By name or number; none if there is no such user.
+std::optional<uid_t> FindUser(const std::string& text);
 
 // $XDG_RUNTIME_DIR/nearcall if that directory is the user's own, else /run/nearcall for root, else /tmp/nearcall-UID.
 std::string NamesDirectory();

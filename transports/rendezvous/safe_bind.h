@@ -27,6 +27,7 @@
 
 #include "absl/status/statusor.h"
 #include "nearcall/transports/api/unique_fd.h"
+#include "nearcall/transports/rendezvous/listening_socket.h"
 #include "nearcall/transports/rendezvous/name_lock.h"
 
 namespace nearcall::internal {
@@ -45,15 +46,14 @@ struct SafeBindOptions {
   bool private_directory = false;   // as in NameLock::Options
 };
 
-class BoundSocket {
+class BoundSocket final : public ListeningSocket {
  public:
   BoundSocket(UniqueFd fd, std::unique_ptr<NameLock> lock, const struct stat& node);
-  ~BoundSocket();
+  ~BoundSocket() override;
   BoundSocket(const BoundSocket&) = delete;
   BoundSocket& operator=(const BoundSocket&) = delete;
 
-  // Listening, SOCK_STREAM, non-blocking, CLOEXEC, SO_PASSCRED: so are the sockets accepted from it.
-  int fd() const { return fd_.get(); }
+  int fd() const override { return fd_.get(); }
   const std::string& path() const { return lock_->path(); }
 
  private:
