@@ -1,13 +1,14 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The conformance suite on pipe: and exec:, with whole, one-byte and randomly split transfers.
+// The conformance suite on fifo:, pipe: and exec:, with whole, one-byte and randomly split transfers.
 #include <memory>
 #include <string>
 
 #include "nearcall/tests/contract/program.h"
 #include "nearcall/tests/transports/handed_pipes.h"
 #include "nearcall/transports/conformance/conformance.h"
+#include "nearcall/transports/fifo/fifo.h"
 
 namespace nearcall {
 namespace {
@@ -26,6 +27,16 @@ ConformanceSubject Exec() {
   return subject;
 }
 
+ConformanceSubject Fifo() {
+  ConformanceSubject subject;
+  subject.transport = [] { return std::make_unique<FifoTransport>(); };
+  subject.address = [](const std::string& directory) { return *ParseAddress("fifo:" + directory + "/fifo"); };
+  subject.byte_stream = true;
+  subject.answers_first = true;
+  return subject;
+}
+
+NEARCALL_INSTANTIATE_CONFORMANCE(Fifo, Fifo());
 NEARCALL_INSTANTIATE_CONFORMANCE(Pipe, Handed(&NewHandedPipes));
 NEARCALL_INSTANTIATE_CONFORMANCE(Exec, Exec());
 

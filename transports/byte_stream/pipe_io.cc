@@ -14,29 +14,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "nearcall/transports/api/errno_status.h"
 
 namespace nearcall {
 namespace {
 
-// write() with SIGPIPE blocked in this thread; one that it causes is taken off.
-ssize_t WriteQuietly(int fd, const char* data, size_t size) {
-  sigset_t pipe, before, pending;
-  ::sigemptyset(&pipe);
-  ::sigaddset(&pipe, SIGPIPE);
-  ::sigpending(&pending);
-  const bool was_pending = ::sigismember(&pending, SIGPIPE) == 1;
-  ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
-  const ssize_t n = ::write(fd, data, size);
-  const int error = errno;
-  if (n < 0 && error == EPIPE && !was_pending) {
-    const timespec now = {0, 0};
-    ::sigtimedwait(&pipe, nullptr, &now);
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = error;
-  return n;
-}
+constexpr int kPipeSize = 65536;  // what a pipe has unless its user is over the soft limit
 
 class PipeIo final : public ByteIo {
  public:
@@ -55,7 +39,7 @@ class PipeIo final : public ByteIo {
         errno = EPIPE;
         return -1;
       }
-      n = has_reader_ ? ::write(out_.get(), data, size) : WriteQuietly(out_.get(), data, size);
+      n = has_reader_ ? ::write(out_.get(), data, size) : WriteWithoutSigpipe(out_.get(), data, size);
     } while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN) errno = PeerWrites() ? EAGAIN : EPIPE;
     return n;
@@ -110,6 +94,33 @@ bool Reopen(UniqueFd* fd, int flags) {
 }
 
 }  // namespace
+
+// SIGPIPE is blocked in this thread meanwhile; one that the write causes is taken off.
+ssize_t WriteWithoutSigpipe(int fd, const char* data, size_t size) {
+  sigset_t pipe, before, pending;
+  ::sigemptyset(&pipe);
+  ::sigaddset(&pipe, SIGPIPE);
+  ::sigpending(&pending);
+  const bool was_pending = ::sigismember(&pending, SIGPIPE) == 1;
+  ::pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  const ssize_t n = ::write(fd, data, size);
+  const int error = errno;
+  if (n < 0 && error == EPIPE && !was_pending) {
+    const timespec now = {0, 0};
+    ::sigtimedwait(&pipe, nullptr, &now);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return n;
+}
+
+absl::Status CheckPipeSize(int fd) {
+  const int size = ::fcntl(fd, F_GETPIPE_SZ);
+  if (size >= kPipeSize) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("a new pipe holds ", size, " bytes instead of ", kPipeSize,
+                   ": this user's pipes are over the limit in /proc/sys/fs/pipe-user-pages-soft"));
+}
 
 absl::StatusOr<std::unique_ptr<ByteIo>> NewPipeIo(UniqueFd in, UniqueFd out) {
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

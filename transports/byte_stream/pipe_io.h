@@ -14,13 +14,23 @@
 #ifndef NEARCALL_TRANSPORTS_BYTE_STREAM_PIPE_IO_H_
 #define NEARCALL_TRANSPORTS_BYTE_STREAM_PIPE_IO_H_
 
+#include <sys/types.h>
+
+#include <cstddef>
 #include <memory>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "nearcall/transports/api/unique_fd.h"
 #include "nearcall/transports/byte_stream/byte_io.h"
 
 namespace nearcall {
+
+// write(2) without SIGPIPE: EPIPE is all that comes. Two system calls more; PipeIo seldom needs it.
+ssize_t WriteWithoutSigpipe(int fd, const char* data, size_t size);
+
+// RESOURCE_EXHAUSTED naming the limit where a new pipe is smaller than usual, as its user has too many (pipe(7)).
+absl::Status CheckPipeSize(int fd);
 
 // `out` may be open for reading and writing already (a FIFO). Passes through the test decorator.
 absl::StatusOr<std::unique_ptr<ByteIo>> NewPipeIo(UniqueFd in, UniqueFd out);

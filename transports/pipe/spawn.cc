@@ -22,6 +22,7 @@
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/api/poll.h"
+#include "nearcall/transports/byte_stream/pipe_io.h"
 #include "nearcall/transports/pipe/keeper.h"
 
 extern char** environ;
@@ -49,11 +50,7 @@ absl::StatusOr<Pipe> NewPipe() {
     if (!higher.valid()) return ErrnoStatus(errno, "cannot make a pipe");
     *end = std::move(higher);
   }
-  if (const int size = ::fcntl(pipe.in.get(), F_GETPIPE_SZ); size < kPipeSize) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("a new pipe holds ", size, " bytes instead of ", kPipeSize,
-                     ": this user's pipes are over the limit in /proc/sys/fs/pipe-user-pages-soft"));
-  }
+  if (absl::Status roomy = CheckPipeSize(pipe.in.get()); !roomy.ok()) return roomy;
   return pipe;
 }
 
