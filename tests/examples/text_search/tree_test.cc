@@ -148,6 +148,7 @@ TEST_F(TreeTest, RefusesARootThatIsNoDirectory) {
   fs::create_directory(root_ / "closed");
   fs::permissions(root_ / "closed", fs::perms::none);
   EXPECT_TRUE(absl::IsPermissionDenied(LoadTree(root_ / "closed", TreeLimits()).status()));
+  fs::permissions(root_ / "closed", fs::perms::owner_all);
 }
 
 }  // namespace
