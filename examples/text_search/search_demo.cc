@@ -44,7 +44,7 @@ constexpr char kUsage[] = R"(usage: search_demo PROGRAMS DIRECTORY ROOT [--time 
 Searches the tree ROOT over each transport and checks what is found against grep. PROGRAMS: the folder of
 text_search_server. DIRECTORY: an empty one for the sockets. ./dev demo does this.
 
-  --time TIME     how long each transport is measured (default 1s)
+  --time TIME     how long each transport is measured (default 600ms)
   --result FILE   write the last line to FILE as well
 )";
 
@@ -352,7 +352,7 @@ int Main(int argc, char** argv) {
     std::fputs(kUsage, stdout);
     return EXIT_SUCCESS;
   }
-  absl::Duration time = absl::Seconds(1);
+  absl::Duration time = absl::Milliseconds(600);
   if (const std::optional<std::string> text = arguments.Value("--time");
       text.has_value() && !absl::ParseDuration(*text, &time)) {
     return nearcall::ExitWith(
