@@ -105,12 +105,14 @@ TEST(IndexTest, CandidatesHoldAllTrigrams) {
   index.Add("2", "ABC\nBCD");
   index.Add("3", "ab\ncd");
   index.Add("4", "");
+  index.Add("5", "abc");
+  index.Add("6", "bcd");
   using Files = std::vector<Index::FileId>;
   EXPECT_EQ(index.Candidates({"abcd", false}), (Files{0, 1, 2}));  // it says who may, not who does
-  EXPECT_EQ(index.Candidates({"bcd", false}), (Files{0, 1, 2}));
+  EXPECT_EQ(index.Candidates({"bcd", false}), (Files{0, 1, 2, 6}));
   EXPECT_EQ(index.Candidates({"c b", false}), (Files{0}));
   EXPECT_EQ(index.Candidates({"bcda", false}), Files());
-  EXPECT_EQ(index.Candidates({"zz", false}), (Files{0, 1, 2, 3, 4})) << "too short for the index";
+  EXPECT_EQ(index.Candidates({"zz", false}), (Files{0, 1, 2, 3, 4, 5, 6})) << "too short for the index";
   EXPECT_EQ(index.trigrams(), 5u) << "abc, \"bc \", \"c b\", \" bc\", bcd";
 }
 
