@@ -41,7 +41,7 @@ class Process {
   // Waits for its end and appends what it has printed: the exit code, or -1 if it was killed, as when the time is up.
   int ReadToEnd(std::string& output, absl::Duration limit = absl::Seconds(30));
   void Kill();                                             // SIGKILL, and waits for the end
-  int Terminate(absl::Duration limit = absl::Seconds(5));  // SIGTERM; the exit code, or -1
+  int Terminate(absl::Duration limit = absl::Seconds(5));  // SIGTERM, once it catches that; the exit code, or -1
 
  private:
   bool ReadMore(absl::Time end);

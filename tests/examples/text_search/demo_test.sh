@@ -46,9 +46,9 @@ nothing_left
 
 # A tree without a word, and one without a file.
 printf '\0' >"$tree/text"
-bash "$script" "$programs" "$tree" --time=1ms >/dev/null || fail "a tree without text"
+output="$(bash "$script" "$programs" "$tree" --time=1ms)" || fail "a tree without text: $output"
 rm "$tree"/*
-bash "$script" "$programs" "$tree" --time=1ms >/dev/null || fail "a tree without a file"
+output="$(bash "$script" "$programs" "$tree" --time=1ms)" || fail "a tree without a file: $output"
 
 # Where grep sees a file as text until it comes, late, to a NUL, it has printed lines that the index has not.
 { head -c 1000000 < <(yes 'the many words'); printf '\0'; } >"$tree/late"
@@ -72,6 +72,7 @@ for signal in INT TERM HUP; do
   wait "$demo" || code=$?
   demo=""
   ((code > 128)) || fail "exit code $code after SIG$signal"
+  rm "$directory/log"
   nothing_left
 done
 
