@@ -71,7 +71,7 @@ constexpr Way kWays[] = {
 };
 
 // No call waits for ever, whatever is broken.
-constexpr absl::Duration kLimit = absl::Seconds(30);
+constexpr absl::Duration kLimit = absl::Minutes(2);
 
 nearcall::CallOptions Limited() { return nearcall::CallOptions().set_timeout(kLimit); }
 
