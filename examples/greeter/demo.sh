@@ -12,25 +12,6 @@ fi
 programs="$(cd "$1" && pwd)"
 shift
 
-# A Unix socket's path has at most 107 bytes.
-parent="${TMPDIR:-/tmp}"
-((${#parent} <= 70)) || parent=/tmp
-directory="$(mktemp -d "$parent/nearcall-demo.XXXXXX")"
-
-driver=""
-# The driver's children die with it: the kernel sees to that.
-clean_up() {
-  [[ -z "$driver" ]] || kill -KILL "$driver" 2>/dev/null || true
-  rm -rf "$directory"
-}
-trap clean_up EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-"$programs/demo_client" "$programs" "$directory" "$@" <&0 &
-driver=$!
-code=0
-wait "$driver" || code=$?
-driver=""
-exit "$code"
+# shellcheck source=examples/demo_process/run.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../demo_process/run.sh"
+run "$programs/demo_client" "$programs" "$directory" "$@"

@@ -23,7 +23,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "greeter.nearcall.h"
-#include "nearcall/examples/greeter/demo_process.h"
+#include "nearcall/examples/demo_process/process.h"
+#include "nearcall/examples/demo_process/result.h"
 
 using namespace hello::v1;
 
@@ -31,7 +32,8 @@ namespace {
 
 constexpr char kUsage[] = R"(usage: demo [--calls=N]
 
-  --calls=N   calls of each kind that are measured (default 500)
+  --calls=N       calls of each kind that are measured (default 500)
+  --result=FILE   write the last line to FILE as well
 )";
 
 // ---- saying what happens
@@ -49,9 +51,11 @@ class Report {
                 what.c_str());
     return right;
   }
-  int Summary(absl::Duration took) {
-    std::printf("\n%d of %d as they should be, in %.1f s.\n", right_, right_ + wrong_, absl::ToDoubleSeconds(took));
-    return wrong_ == 0 && right_ > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  int Summary(absl::Duration took, const std::string& result_file) {
+    return EndWith(
+        wrong_ == 0 && right_ > 0,
+        absl::StrFormat("%d of %d as they should be, in %.1f s", right_, right_ + wrong_, absl::ToDoubleSeconds(took)),
+        result_file);
   }
 
  private:
@@ -88,7 +92,7 @@ class Demo {
         relay_address_(absl::StrCat("local:", directory, "/relay")),
         directory_(std::move(directory)) {}
 
-  int Run() {
+  int Run(const std::string& result_file) {
     const absl::Time start = absl::Now();
     if (StartServer() && Kinds() && EachTransport() && StartRelay()) {
       DeadlineGoesOn();
@@ -97,7 +101,7 @@ class Demo {
       Recovery();
     }
     End();
-    return report_.Summary(absl::Now() - start);
+    return report_.Summary(absl::Now() - start, result_file);
   }
 
  private:
@@ -387,6 +391,7 @@ class Demo {
 // PROGRAMS: the folder of server and relay. DIRECTORY: an empty one for the sockets.
 int main(int argc, char** argv) {
   int calls = 500;
+  std::string result_file;
   for (int i = 3; i < argc; ++i) {
     const std::string argument = argv[i];
     if (argument == "--help") {
@@ -394,6 +399,10 @@ int main(int argc, char** argv) {
       return EXIT_SUCCESS;
     }
     if (absl::StartsWith(argument, "--calls=") && absl::SimpleAtoi(argument.substr(8), &calls) && calls > 0) continue;
+    if (absl::StartsWith(argument, "--result=")) {
+      result_file = argument.substr(9);
+      continue;
+    }
     std::fprintf(stderr, "demo: what is \"%s\"?\n%s", argument.c_str(), kUsage);
     return EXIT_FAILURE;
   }
@@ -402,5 +411,5 @@ int main(int argc, char** argv) {
     return EXIT_FAILURE;
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  return Demo(argv[1], argv[2], calls).Run();
+  return Demo(argv[1], argv[2], calls).Run(result_file);
 }

@@ -1,6 +1,6 @@
 // Copyright 2026 The nearcall Authors
 // SPDX-License-Identifier: Apache-2.0
-#include "nearcall/examples/greeter/demo_process.h"
+#include "nearcall/examples/demo_process/process.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -30,10 +31,25 @@ bool AwaitReadable(int fd, absl::Time end) {
   }
 }
 
+// Whether the process catches SIGTERM, as /proc says.
+bool CatchesTerm(pid_t pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("SigCgt:", 0) == 0) return (std::stoull(line.substr(7), nullptr, 16) >> (SIGTERM - 1) & 1) != 0;
+  }
+  return false;
+}
+
+// Leaves it to be reaped.
+bool HasEnded(pid_t pid) {
+  siginfo_t info = {};
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid;
+}
+
 }  // namespace
 
-Process::Process(std::string name, const std::string& program, const std::vector<std::string>& arguments)
-    : name_(std::move(name)) {
+Process::Process(std::string name, const std::string& program, const std::vector<std::string>& arguments, Echo echo)
+    : name_(std::move(name)), echo_(echo) {
   // All that the child needs is made before the fork: between fork and exec it may only make system calls.
   std::vector<char*> argv = {const_cast<char*>(program.c_str())};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
@@ -75,7 +91,8 @@ std::optional<std::string> Process::AwaitLine(const std::string& text, absl::Dur
     }
     std::string line = unread_.substr(0, size);
     unread_.erase(0, size + 1);
-    std::printf("     %s (pid %d) says: %s\n", name_.c_str(), static_cast<int>(pid_), line.c_str());
+    if (echo_ == Echo::kLines)
+      std::printf("     %s (pid %d) says: %s\n", name_.c_str(), static_cast<int>(pid_), line.c_str());
     if (line.find(text) != std::string::npos) return line;
   }
 }
@@ -88,11 +105,26 @@ void Process::Kill() {
   if (out_ >= 0) ::close(std::exchange(out_, -1));
 }
 
+int Process::ReadToEnd(std::string& output, absl::Duration limit) {
+  const int code = Reap(absl::Now() + limit);
+  output += unread_;
+  unread_.clear();
+  return code;
+}
+
 int Process::Terminate(absl::Duration limit) {
   if (pid_ <= 0) return -1;
-  ::kill(pid_, SIGTERM);
-  // Its output ends when it does.
   const absl::Time end = absl::Now() + limit;
+  // A server says that it listens before its Run() takes the signal over: to one that is sent at once it would simply
+  // die. It ends, or catches it, soon; there is no event to wait for.
+  while (!CatchesTerm(pid_) && !HasEnded(pid_) && absl::Now() < end) ReadMore(absl::Now() + absl::Milliseconds(1));
+  ::kill(pid_, SIGTERM);
+  return Reap(end);
+}
+
+int Process::Reap(absl::Time end) {
+  if (pid_ <= 0) return -1;
+  // Its output ends when it does.
   while (ReadMore(end)) {
   }
   if (absl::Now() >= end) {
