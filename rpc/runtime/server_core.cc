@@ -255,10 +255,16 @@ void ServerCore::Shutdown(absl::Duration drain) {
     if (state_ == State::kClosed) return;
     state_ = State::kDraining;
     acceptors.swap(acceptors_);
+    ++closing_;
     for (const auto& [key, connection] : connections_) connections.push_back(connection);
   }
   service_manager_.Stopping();
   for (const std::shared_ptr<Acceptor>& acceptor : acceptors) acceptor->Close();
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    --closing_;
+    changed_.notify_all();
+  }
   for (const std::shared_ptr<Connection>& connection : connections) {
     connection->StartDrain("the server is shutting down");
     std::lock_guard<std::mutex> lock(connection->mutex());
@@ -309,7 +315,8 @@ void ServerCore::Run() {
 
 void ServerCore::WaitUntilDone() {
   std::unique_lock<std::mutex> lock(mutex_);
-  while (state_ == State::kServing || !connections_.empty() || calls_ > 0) changed_.wait(lock);
+  // Another thread's Shutdown() may still be taking the addresses back: a process that ended before would leave them.
+  while (state_ == State::kServing || closing_ > 0 || !connections_.empty() || calls_ > 0) changed_.wait(lock);
 }
 
 void ServerCore::Stop() {

@@ -76,6 +76,7 @@ class ServerCore final : public Connection::Host, public std::enable_shared_from
   std::vector<std::string> services_;
   std::vector<std::string> addresses_;
   std::vector<std::shared_ptr<Acceptor>> acceptors_;
+  int closing_ = 0;  // calls of Shutdown() that close acceptors
   absl::flat_hash_map<Connection*, std::shared_ptr<Connection>> connections_;
   int calls_ = 0;                     // under way
   std::shared_ptr<ServerCore> kept_;  // while the drain's timer is scheduled
