@@ -68,6 +68,11 @@ constexpr Way kWays[] = {
     {"unix", ServerIs::kProcess, "unix:{dir}/unix"},
     {"shm", ServerIs::kProcess, "shm:{dir}/shm"},
     {"local", ServerIs::kProcess, "local:{dir}/local"},
+    {"mmap", ServerIs::kProcess, "mmap:{dir}/mmap"},
+    {"mq", ServerIs::kProcess, "mq:{dir}/mq"},
+    {"fifo", ServerIs::kProcess, "fifo:{dir}/fifo"},
+    {"tcp", ServerIs::kProcess, "tcp:127.0.0.1:0"},
+    {"exec", ServerIs::kStartedByAddress, "exec:{server} --root {root} pipe:"},
 };
 
 // No call waits for ever, whatever is broken.

@@ -95,7 +95,7 @@ absl::Status Connection::Open(std::unique_ptr<Endpoint> endpoint) {
 // ---- sending
 
 void Connection::PumpLocked() {
-  if (endpoint_ == nullptr || send_blocked_ || send_failed_ || closed_) return;
+  if (endpoint_ == nullptr || (send_blocked_ && !has_room_) || send_failed_ || closed_) return;
   absl::Span<char> space;
   if (max_frame_ == 0) {
     const Io io = endpoint_->Reserve(kSmallestMaxFrame, &space);
@@ -107,7 +107,10 @@ void Connection::PumpLocked() {
   for (FramePlan plan; session_.Plan(max_frame_, &plan);) {
     Io io = endpoint_->Reserve(plan.size(), &space);
     if (io == Io::kWouldBlock && FlushLocked() == Io::kOk) io = endpoint_->Reserve(plan.size(), &space);
-    if (io == Io::kWouldBlock) send_blocked_ = true;
+    if (io == Io::kWouldBlock) {
+      send_blocked_ = true;
+      has_room_ = false;
+    }
     if (io == Io::kClosed) send_failed_ = true;
     if (io != Io::kOk) return;
     char* to = space.data();
@@ -122,11 +125,12 @@ void Connection::PumpLocked() {
 
 Io Connection::FlushLocked() {
   if (send_failed_) return Io::kClosed;
-  if (need_flush_) {
+  if (need_flush_ && !has_room_) {
     const Io io = endpoint_->Flush();
     if (io == Io::kOk) need_flush_ = false;
     if (io != Io::kClosed) NoteSeenLocked();
-    if (io == Io::kWouldBlock) send_blocked_ = true;
+    // Frames still go into the endpoint's buffer, as far as it has room: so they share the next system call.
+    if (io == Io::kWouldBlock) send_blocked_ = has_room_ = true;
     if (io == Io::kClosed) send_failed_ = true;
   }
   if (send_blocked_) WatchSendLocked();
@@ -213,7 +217,7 @@ void Connection::OnSendReady() {
   if (send_watch_ != SendWatch::kPool || closed_) return;
   endpoint_->Disarm(Side::kSend);
   send_watch_ = SendWatch::kNone;
-  send_blocked_ = false;
+  send_blocked_ = has_room_ = false;
   if (FlushLocked() == Io::kOk) PumpLocked();
   const Io io = FlushLocked();
   if (io != Io::kWouldBlock && std::exchange(hello_stuck_, false)) PassRoleLocked();

@@ -207,6 +207,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   size_t unflushed_ = 0;      // bytes committed since the last flush
   uint64_t unseen_from_ = 0;  // calls that begin here in the order of starting were not flushed, if sending has failed
   bool send_blocked_ = false;
+  bool has_room_ = false;  // send_blocked_, by a flush: the endpoint may take more frames
   bool send_failed_ = false;
   bool hello_stuck_ = false;  // of a serving side: nothing is read before it is out
   SendWatch send_watch_ = SendWatch::kNone;
@@ -232,7 +233,8 @@ template <class Write>
 bool Connection::SendNowLocked(SessionCall* call, UnitKind unit, absl::string_view block, size_t message_size,
                                Write&& write) {
   const size_t size = kFrameHeaderSize + block.size() + message_size;
-  if (send_blocked_ || send_failed_ || size > max_frame_ || !session_.CanSend(*call, unit.kind)) return false;
+  if ((send_blocked_ && !has_room_) || send_failed_ || size > max_frame_ || !session_.CanSend(*call, unit.kind))
+    return false;
   absl::Span<char> space;
   if (endpoint_->Reserve(size, &space) != Io::kOk) return false;
   session_.Sent(call, unit, block.size(), message_size, space.data());

@@ -240,7 +240,7 @@ bool Connection::Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns) 
       endpoint_->Disarm(Side::kSend);
       send_watch_ = SendWatch::kNone;
     }
-    send_blocked_ = false;
+    send_blocked_ = has_room_ = false;
     dispatching_ = true;  // what blocks again is watched by the next Sleep()
     if (FlushLocked() == Io::kOk) PumpLocked();
     FlushLocked();

@@ -13,8 +13,8 @@ ALLOWED = {
     # Besides the api a transport may use what transports share; never another scheme (SCHEMES), but for those that choose.
     "transports": ["transports"],
     "rpc": ["rpc", "transports/api"],
-    # The plugin's output and the public headers.
-    "examples": ["examples", "rpc", "transports/api", "nearcall.h"],
+    # The plugin's output and the public headers, those that a transport of one's own needs among them.
+    "examples": ["examples", "rpc", "transports/api", "transports/byte_stream", "transports/datagram", "nearcall.h"],
     "tools": ["tools", "rpc", "transports", "nearcall.h"],
     # Above rpc.
     "rpc/registry": ["rpc", "transports/api"],

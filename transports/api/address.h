@@ -29,8 +29,8 @@ struct Address {
   std::vector<std::pair<std::string, std::string>> parameters;  // unescaped, in order
 
   std::optional<std::string> Parameter(absl::string_view key) const;  // the first of that key
-  std::string written;  // the rest with its escapes, from ParseAddress(), for who splits it (exec:); may be empty
-  std::string ToString() const;                                       // parses back to the same
+  std::string written = {};  // the rest with its escapes, from ParseAddress(), for who splits it (exec:); may be empty
+  std::string ToString() const;  // parses back to the same
 };
 
 absl::StatusOr<Address> ParseAddress(absl::string_view text);
