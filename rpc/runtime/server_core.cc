@@ -233,7 +233,8 @@ void ServerCore::OnClosed(Connection& connection) {
 }
 
 void ServerCore::CloseIfDrainedLocked(Connection& connection) {
-  if (state_.load() != State::kServing && connection.IdleLocked())
+  // Not before it has said that it drains, and which call was its last: what crosses with the end is sent again then.
+  if (state_.load() != State::kServing && connection.session().drain_started() && connection.IdleLocked())
     connection.CloseLocked(absl::UnavailableError("the server was shut down"));
 }
 

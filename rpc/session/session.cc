@@ -170,6 +170,7 @@ void Session::ForEachCall(absl::FunctionRef<void(SessionCall*)> function) {
   }
 }
 
+bool Session::drain_started() const { return drain_started_; }
 bool Session::draining() const { return peer_drains_; }
 bool Session::hello_received() const { return hello_received_; }
 uint32_t Session::peer_calls() const { return peer_calls_; }

@@ -90,7 +90,8 @@ class Session {
   void SetHelloClock(int64_t now_ns) { hello_clock_ns_ = now_ns; }  // for a hello that goes out later than planned
   void Ping(uint64_t value);
   void StartDrain(absl::string_view why);  // new calls of the peer are refused as not-started from now on
-  bool draining() const;                   // the peer's drain has come: no new calls here
+  bool drain_started() const;
+  bool draining() const;  // the peer's drain has come: no new calls here
   std::vector<SessionCall*>
   TakeNotStarted();  // after kDrain: calls of ours that the peer will not serve; they are over
   bool hello_received() const;

@@ -25,9 +25,8 @@ class InterceptorThreadsTest : public EachTransport {
  protected:
   void Begin() {
     server_ = Serve(service_, Address(), ServerOptions().add_interceptor(served_));
-    Channel channel = Dial(Address(), ChannelOptions().add_interceptor(called_));
-    EXPECT_TRUE(channel.WaitForConnected(absl::Seconds(10)));  // else a call that fails early may never be sent
-    stub_.emplace(channel);
+    channel_.emplace(Dial(Address(), ChannelOptions().add_interceptor(called_)));
+    stub_.emplace(*channel_);
   }
   const ProbeStub& stub() const { return *stub_; }
 
@@ -37,6 +36,7 @@ class InterceptorThreadsTest : public EachTransport {
   std::shared_ptr<Recorder> called_ = std::make_shared<Recorder>(&client_events_);
   std::shared_ptr<Recorder> served_ = std::make_shared<Recorder>(&server_events_);
   std::unique_ptr<Server> server_;
+  std::optional<Channel> channel_;
   std::optional<ProbeStub> stub_;
 };
 NEARCALL_EACH_TRANSPORT(InterceptorThreadsTest);
@@ -45,6 +45,7 @@ NEARCALL_EACH_TRANSPORT(InterceptorThreadsTest);
 
 TEST_P(InterceptorThreadsTest, WhatAHookThrowsEndsTheCall) {
   Begin();
+  ASSERT_TRUE(channel_->WaitForConnected(absl::Seconds(10)));  // else a call that fails early may never be sent
   const auto throws = []() -> absl::Status { throw std::runtime_error("out of paper"); };
   const auto throws_one = [](const Message&) -> absl::Status { throw 1; };
   for (const std::shared_ptr<Recorder>& side : {called_, served_}) {

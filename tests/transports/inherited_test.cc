@@ -149,7 +149,14 @@ TEST(Fd, WhatIsNoListeningUnixStreamSocketIsNamed) {
   UniqueFd tcp(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   EXPECT_HAS(FdError(tcp.get()), "is a socket that is no Unix socket");
   UniqueFd datagram(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const sockaddr_un at = SocketAddress(dir / "datagram");
+  ASSERT_EQ(::bind(datagram.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)), 0);
   EXPECT_HAS(FdError(datagram.get()), "is a Unix socket of another type");
+  UniqueFd abstract(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const sockaddr family = {.sa_family = AF_UNIX, .sa_data = {}};
+  ASSERT_EQ(::bind(abstract.get(), &family, sizeof(sa_family_t)), 0);
+  ASSERT_EQ(::listen(abstract.get(), 1), 0);
+  EXPECT_HAS(FdError(abstract.get()), "is a Unix socket at no path (everybody could connect to it)");
   UniqueFd listens = RawListen(dir / "name");
   UniqueFd connected = test::RawConnect(dir / "name");
   EXPECT_HAS(FdError(connected.get()), "is a Unix socket that does not listen");

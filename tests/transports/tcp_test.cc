@@ -327,7 +327,8 @@ TEST_F(Tcp, AnotherUserIsRefused) {
   });
   EXPECT_HAS(nobody.Hear(), "PERMISSION_DENIED: " + address_);
   EXPECT_HAS(nobody.Hear(), "PERMISSION_DENIED: " + address_);
-  EXPECT_HAS(NextFailure(), "its token is wrong");
+  while (listener().failures() < 3 && !HasFailure()) NextFailure();  // two have left without a word
+  EXPECT_HAS(listener().last_failure(), "its token is wrong");
   EXPECT_EQ(nobody.Hear(), absl::StrCat(kTcpGreetingSize, " bytes, 1"));
   ::chmod(dir_.path().c_str(), 0700);
 }
@@ -593,7 +594,9 @@ TEST_F(Tcp, AClientThatMeetsItselfSaysThatNobodyListens) {
   const std::string address = "tcp:" + test::OwnTcpPlace(dir_ / "itself") + "?token=none";
   const TcpPlace place = *TcpPlaceOf(*ParseAddress(address));
   UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  ASSERT_EQ(::bind(socket.get(), place.name(), place.size()), 0);
+  const int on = 1;  // what is left of it in the kernel is in nobody's way
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  ASSERT_EQ(::bind(socket.get(), place.name(), place.size()), 0) << ErrnoText(errno);
   UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   const int fd = socket.get();
   std::unique_ptr<ByteIo> io = NewSocketIo(std::move(socket));

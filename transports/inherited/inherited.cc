@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <string>
 #include <utility>
@@ -54,6 +55,11 @@ absl::Status CheckListens(const std::string& name, int fd) {
   if (Option(fd, SO_DOMAIN) != AF_UNIX) return bad("a socket that is no Unix socket");
   if (Option(fd, SO_TYPE) != SOCK_STREAM) return bad("a Unix socket of another type (ListenStream= makes this one)");
   if (Option(fd, SO_ACCEPTCONN) != 1) return bad("a Unix socket that does not listen (Accept=yes passes such ones)");
+  sockaddr_un bound = {};
+  socklen_t size = sizeof(bound);
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &size) != 0 || bound.sun_path[0] == '\0') {
+    return bad("a Unix socket at no path (everybody could connect to it)");
+  }
   return absl::OkStatus();
 }
 
