@@ -31,7 +31,8 @@ class AllocationsTest : public RpcTest {
     ASSERT_NE(one, nullptr);
     ASSERT_EQ(bench::StopCountingAllocations(), 1) << "they are not counted";
   }
-  // Of kCalls calls, with a little room for what happens now and then: threads, a table that grows.
+  // Of kCalls calls, with a little room for what happens now and then: threads, a table that grows, and
+  // on a busy machine calls that are let go later than the next ones begin.
   static void ExpectNone(const ProbeStub& stub) {
     const auto wait = [&] { EXPECT_TRUE(stub.Unary(Number(7)).Wait().ok()); };
     const auto then = [&] {
@@ -45,11 +46,11 @@ class AllocationsTest : public RpcTest {
     for (int i = 0; i < kWarmUp; ++i) wait();
     bench::StartCountingAllocations();
     for (int i = 0; i < kCalls; ++i) wait();
-    EXPECT_LT(bench::StopCountingAllocations(), kCalls / 20) << "with Wait()";
+    EXPECT_LT(bench::StopCountingAllocations(), kCalls / 10) << "with Wait()";
     for (int i = 0; i < kWarmUp; ++i) then();
     bench::StartCountingAllocations();
     for (int i = 0; i < kCalls; ++i) then();
-    EXPECT_LT(bench::StopCountingAllocations(), kCalls / 20) << "with Then()";
+    EXPECT_LT(bench::StopCountingAllocations(), kCalls / 10) << "with Then()";
   }
 };
 

@@ -55,7 +55,8 @@ TEST_P(ConnectionsTest, CopiesShareTheConnection) {
     EXPECT_NE(copy.transport(), "");
     EXPECT_TRUE(ProbeStub(copy).Unary(Message()).Wait().ok());
   }
-  EXPECT_LE(OpenDescriptors(), descriptors);
+  // Each end makes one more when it first sleeps in a poll instead of its receive call.
+  EXPECT_LE(OpenDescriptors(), descriptors + 2);
 }
 
 TEST_P(ConnectionsTest, ServersLeaveNothingBehind) {
