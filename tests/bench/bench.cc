@@ -15,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "nearcall/tests/bench/allocations.h"
 #include "nearcall/tests/bench/detector.h"
+#include "nearcall/tests/bench/figures.h"
 #include "nearcall/tests/bench/instructions.h"
 #include "nearcall/tests/bench/load.h"
 #include "nearcall/tests/bench/measure.h"
@@ -27,8 +28,6 @@
 namespace nearcall::bench {
 namespace {
 
-constexpr size_t kLargePayload = 1 << 20;
-
 void Progress(const std::string& text) { absl::FPrintF(stderr, "bench: %s\n", text); }
 
 // Client and server together, by peer, transport and payload.
@@ -38,17 +37,24 @@ CountKey KeyOf(const PeerKind& kind, size_t payload) { return {kind.ToString(), 
 
 class Bench {
  public:
-  explicit Bench(Options options) : options_(std::move(options)), kinds_(KindsOf(options_.transports)) {}
+  explicit Bench(Options options)
+      : options_(std::move(options)),
+        kinds_(KindsOf(options_.transports)),
+        brief_kinds_(KindsOf(options_.briefly)),
+        figures_only_(!options_.update.empty()) {}
 
   absl::Status Run() {
     if (options_.only_instructions) {
       if (absl::Status status = CountAllInstructions(options_.payloads); !status.ok()) return status;
       return Report();
     }
+    if (figures_only_) {
+      if (absl::Status status = CheckFigures(options_.update); !status.ok()) return status;
+    }
     rows_ = DetectMachine();
     Progress(DetectorLine(rows_));
     if (absl::Status status = MeasureAll(); !status.ok()) return status;
-    if (options_.count_instructions) {
+    if (options_.count_instructions && !figures_only_) {
       const bool small = std::count(options_.payloads.begin(), options_.payloads.end(), kSmallPayload) > 0;
       const absl::Status status = CountAllInstructions({small ? kSmallPayload : options_.payloads.front()});
       if (absl::IsNotFound(status)) {
@@ -62,6 +68,11 @@ class Bench {
   }
 
  private:
+  bool Wanted(const Workload& workload, const PeerKind& kind) const {
+    if (figures_only_) return WantedFor(kind, workload);
+    return Wanted(workload.Name(), kind.transport);
+  }
+
   bool Wanted(const std::string& workload, const std::string& transport) const {
     if (options_.only.empty()) return true;
     for (const std::string& part : options_.only) {
@@ -70,14 +81,24 @@ class Bench {
     return false;
   }
 
+  std::vector<PeerKind> KindsIn(const Workload& workload) const {
+    std::vector<PeerKind> kinds = kinds_;
+    for (const PeerKind& kind : brief_kinds_) {
+      if (kind.name == kNearcall && workload.payload == kSmallPayload && workload.outstanding == 1) {
+        kinds.push_back(kind);
+      }
+    }
+    return kinds;
+  }
+
   absl::Status MeasureAll() {
     absl::StatusOr<std::unique_ptr<ScratchFolder>> folder = ScratchFolder::Make("bench");
     if (!folder.ok()) return folder.status();
     Peers peers(**folder);
     std::vector<std::pair<Workload, Group>> plan;
     for (const Workload& workload : Workloads(options_.payloads)) {
-      for (Group& group : GroupsOf(kinds_, workload)) {
-        std::erase_if(group.kinds, [&](const PeerKind& kind) { return !Wanted(workload.Name(), kind.transport); });
+      for (Group& group : GroupsOf(KindsIn(workload), workload)) {
+        std::erase_if(group.kinds, [&](const PeerKind& kind) { return !Wanted(workload, kind); });
         if (!group.kinds.empty()) plan.emplace_back(workload, group);
       }
     }
@@ -95,11 +116,11 @@ class Bench {
       if (absl::Status status = MeasureOne(peers, workload, group); !status.ok()) return status;
     }
     for (const PeerKind& kind : kinds_) {
-      if (StartCpus().size() < 2 || kind.name != kNearcall) continue;
+      if (figures_only_ || StartCpus().size() < 2 || kind.name != kNearcall) continue;
       if (absl::Status status = MeasureShared(peers.Get(kind)); !status.ok()) return status;
     }
     UnpinThisProcess();
-    if (CanCountAllocations()) {
+    if (CanCountAllocations() && !figures_only_) {
       if (absl::Status status = CountAllAllocations(peers); !status.ok()) return status;
     }
     return peers.End();
@@ -133,6 +154,7 @@ class Bench {
     std::vector<PeerKind> kinds = kinds_;
     kinds.push_back({kFloor, "unix"});
     for (const PeerKind& kind : kinds) {
+      if (kind.served_by_link()) continue;
       for (size_t payload : options_.payloads) {
         const int64_t calls = options_.calls > 0 ? options_.calls : payload < kLargePayload ? 10'000 : 1'000;
         absl::StatusOr<double> count = MeasureAllocations(peers.Get(kind), payload, calls, Waiting::kWait);
@@ -156,7 +178,8 @@ class Bench {
   absl::Status CountAllInstructions(const std::vector<size_t>& payloads) {
     std::string profile;
     std::vector<PeerKind> kinds = kinds_;
-    std::erase_if(kinds, [](const PeerKind& kind) { return kind.name != kNearcall; });  // spinning is not counted
+    // Spinning is not counted, nor what a link starts.
+    std::erase_if(kinds, [](const PeerKind& kind) { return kind.name != kNearcall || kind.served_by_link(); });
     kinds.insert(kinds.begin(), {kFloor, "unix"});
     for (const PeerKind& kind : kinds) {
       for (size_t payload : payloads) {
@@ -190,12 +213,18 @@ class Bench {
       if (const auto it = instructions_.find(key); it != instructions_.end()) row.instructions = it->second;
     }
     std::printf("%s\n%s", Table(rows_).c_str(), GoalLines(rows_).c_str());
+    if (figures_only_) {
+      const absl::Status status = UpdateFigures(options_.update, FiguresText(rows_, options_.rounds));
+      if (!status.ok()) return status;
+    }
     if (options_.json.empty()) return absl::OkStatus();
     return WriteJson(options_.json, rows_);
   }
 
   const Options options_;
-  const std::vector<PeerKind> kinds_;
+  const std::vector<PeerKind> kinds_;        // in all workloads
+  const std::vector<PeerKind> brief_kinds_;  // in the shortest alone
+  const bool figures_only_;
   std::vector<Row> rows_;
   Counts allocations_;
   Counts instructions_;

@@ -44,6 +44,44 @@ PYTHON
 [[ "$output" != *$'\033'* ]] || fail "colours, though its output is no terminal"
 [[ "$output" == *"goal: nearcall unix 64 B"* && "$output" == *"goal: nearcall shm 64 B"* ]] || fail "no goals"
 
+# By default the others have their shortest calls only, each beside its own floor.
+output="$("$bench" --payload 64 --rounds 1 --seconds 0.01 --calls 100 --no-instructions --json "$dir/all.jsonl" 2>"$dir/err")" ||
+  fail "the default run ended with $?: $(cat "$dir/err")"
+echo "$output"
+python3 - "$dir/all.jsonl" <<'PYTHON' || fail "the JSON lines of the default run are not as they should be"
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1])]
+floors = {"mmap": "shm", "mq": "mq", "exec": "pipe", "fifo": "fifo", "tcp": "tcp"}
+others = [row for row in rows if row["transport"] in floors and row["peer"] != "floor"]
+assert {row["transport"] for row in others} == set(floors), others
+assert {(row["peer"], row["payload"]) for row in others} == {("nearcall", 64)}, others
+for row in others:
+    assert row["workload"].startswith("unary/") and row["floor"] == floors[row["transport"]], row
+    assert row["p50_ratio"] and row["p50_us"] > 0, row
+    if row["workload"] == "unary/two-cores":
+        # Client's and server's: neither can do a call without, and no two cores can do more.
+        assert 1 < row["cpu_us_per_call"] < 2.5e6 / row["calls_per_s"], row
+PYTHON
+[[ "$output" == *"goal: nearcall mq 64 B"* && "$output" == *"goal: nearcall exec 64 B"* ]] || fail "no goals of mq and exec"
+
+# The figures go between the two marks, and nothing else changes. One core has no figures.
+printf 'before\n<!-- figures: written by ./dev bench --update; not by hand -->\nold\n<!-- end of the figures -->\nafter\n' \
+  >"$dir/figures.md"
+if (($(nproc) > 1)); then
+  "$bench" --update "$dir/figures.md" --rounds 1 --seconds 0.01 >"$dir/out" 2>"$dir/err" ||
+    fail "--update ended with $?: $(cat "$dir/err")"
+  cat "$dir/figures.md"
+  for transport in unix shm inproc mmap mq exec fifo tcp; do
+    line="$(grep -F "| \`$transport:\` |" "$dir/figures.md")" || fail "no figures of $transport"
+    [[ "$line" != *"| - |"* ]] || fail "a figure is missing: $line"
+  done
+  [[ "$(head -1 "$dir/figures.md")" == before && "$(tail -1 "$dir/figures.md")" == after ]] || fail "--update wrote elsewhere"
+  ! grep -q '^old$' "$dir/figures.md" || fail "--update left the old figures"
+fi
+echo "no marks" >"$dir/plain.md"
+! "$bench" --update "$dir/plain.md" >"$dir/out" 2>"$dir/err" || fail "--update takes a file without marks"
+grep -qF "$dir/plain.md" "$dir/err" || (($(nproc) == 1)) || fail "its error does not name the file: $(cat "$dir/err")"
+
 output="$("$bench" --load --rounds 1 --seconds 0.01 --json "$dir/load.jsonl" 2>"$dir/err")" ||
   fail "--load ended with $?: $(cat "$dir/err")"
 echo "$output"

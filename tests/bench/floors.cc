@@ -3,6 +3,7 @@
 #include "nearcall/tests/bench/floors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -19,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nearcall/tests/bench/echo_work.h"
+#include "nearcall/tests/bench/floor_wire.h"
 #include "nearcall/tests/bench/memory_floor.h"
 #include "nearcall/transports/api/clock.h"
 #include "nearcall/transports/api/unique_fd.h"
@@ -26,73 +28,43 @@
 namespace nearcall::bench {
 namespace {
 
-// What a client says first.
+// How a client wants its bytes carried.
+enum class Carrier : uint32_t { kSocket, kMemory, kWire };  // kSocket: the one on which it says so
+
+// What a client says first, with the descriptors of a memory or a wire.
 struct Opening {
-  bool in_memory = false;    // with the memory's descriptor
-  FloorMemory::Shape shape;  // of a socket: no slots; length 0: echo whatever comes, as it comes
+  Carrier carrier = Carrier::kSocket;
+  WireKind wire = WireKind::kSocket;
+  FloorMemory::Shape shape;  // of a wire: no slots; length 0: echo whatever comes, as it comes
 };
+constexpr size_t kMostDescriptors = 3;
 
 absl::Status ErrnoError(absl::string_view what, const std::string& path) {
   return absl::UnavailableError(absl::StrCat("floor ", path, ": ", what, ": ", ::strerror(errno)));
 }
 
-bool WriteAll(int fd, const char* data, size_t size) {
-  while (size > 0) {
-    const ssize_t put = ::send(fd, data, size, MSG_NOSIGNAL);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    data += put;
-    size -= static_cast<size_t>(put);
-  }
-  return true;
-}
-
-ssize_t ReadSome(int fd, char* data, size_t size, bool spins) {
-  if (spins) {
-    const int64_t end = MonotonicNanos() + kFloorSpinNs;
-    do {
-      const ssize_t got = ::recv(fd, data, size, MSG_DONTWAIT);
-      if (got >= 0 || (errno != EAGAIN && errno != EINTR)) return got;
-    } while (MonotonicNanos() < end);
-  }
-  for (;;) {
-    const ssize_t got = ::read(fd, data, size);
-    if (got < 0 && errno == EINTR) continue;
-    return got;
-  }
-}
-
-bool ReadAll(int fd, char* data, size_t size, bool spins) {
-  while (size > 0) {
-    const ssize_t got = ReadSome(fd, data, size, spins);
-    if (got <= 0) return false;
-    data += got;
-    size -= static_cast<size_t>(got);
-  }
-  return true;
-}
-
-bool SendOpening(int fd, const Opening& opening, int memory) {
+bool SendOpening(int fd, const Opening& opening, const std::vector<int>& descriptors) {
   iovec data = {const_cast<Opening*>(&opening), sizeof(opening)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
+  const size_t size = descriptors.size() * sizeof(int);
   msghdr message = {};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
-  if (opening.in_memory) {
+  if (!descriptors.empty()) {
     message.msg_control = control;
-    message.msg_controllen = sizeof(control);
+    message.msg_controllen = CMSG_SPACE(size);
     cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_len = CMSG_LEN(sizeof(int));
+    header->cmsg_len = CMSG_LEN(size);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    ::memcpy(CMSG_DATA(header), &memory, sizeof(memory));
+    ::memcpy(CMSG_DATA(header), descriptors.data(), size);
   }
   return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof(opening));
 }
 
-bool ReceiveOpening(int fd, Opening& opening, UniqueFd& memory) {
+bool ReceiveOpening(int fd, Opening& opening, std::vector<UniqueFd>& descriptors) {
   iovec data = {&opening, sizeof(opening)};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char control[CMSG_SPACE(kMostDescriptors * sizeof(int))] = {};
   msghdr message = {};
   message.msg_iov = &data;
   message.msg_iovlen = 1;
@@ -101,11 +73,32 @@ bool ReceiveOpening(int fd, Opening& opening, UniqueFd& memory) {
   if (::recvmsg(fd, &message, MSG_CMSG_CLOEXEC) != static_cast<ssize_t>(sizeof(opening))) return false;
   const cmsghdr* const header = CMSG_FIRSTHDR(&message);
   if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
-    int received;
-    ::memcpy(&received, CMSG_DATA(header), sizeof(received));
-    memory = UniqueFd(received);
+    for (size_t at = 0; at + CMSG_LEN(sizeof(int)) <= header->cmsg_len; at += sizeof(int)) {
+      int received;
+      ::memcpy(&received, CMSG_DATA(header) + at, sizeof(received));
+      descriptors.emplace_back(received);
+    }
   }
-  return memory.valid() == opening.in_memory;
+  switch (opening.carrier) {
+    case Carrier::kSocket:
+      return descriptors.empty();
+    case Carrier::kMemory:
+      return descriptors.size() == 1;
+    case Carrier::kWire:
+      return FloorWire::Has(opening.wire, descriptors.size());
+  }
+  return false;
+}
+
+std::vector<UniqueFd> List(UniqueFd fd) {
+  std::vector<UniqueFd> list;
+  list.push_back(std::move(fd));
+  return list;
+}
+
+// The stream socket itself as a wire, with a descriptor of its own.
+FloorWire SocketWire(int socket, bool spins) {
+  return FloorWire(WireKind::kSocket, List(UniqueFd(::fcntl(socket, F_DUPFD_CLOEXEC, 0))), spins);
 }
 
 absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
@@ -118,27 +111,34 @@ absl::StatusOr<sockaddr_un> SocketAddress(const std::string& path) {
   return address;
 }
 
-void EchoBytes(int fd, const FloorMemory::Shape& shape) {
-  std::vector<char> buffer(shape.length != 0 ? shape.length : 65536);
+void EchoBytes(FloorWire wire, const FloorMemory::Shape& shape) {
+  constexpr size_t kWhateverComes = 65536;
+  std::vector<char> buffer(FloorWire::RoomFor(shape.length != 0 ? shape.length : kWhateverComes));
   if (shape.length != 0) {
-    while (ReadAll(fd, buffer.data(), buffer.size(), shape.spins) && WriteAll(fd, buffer.data(), buffer.size())) {
+    while (wire.ReadAll(buffer.data(), shape.length) && wire.WriteAll(buffer.data(), shape.length)) {
     }
     return;
   }
   for (;;) {
-    const ssize_t got = ReadSome(fd, buffer.data(), buffer.size(), shape.spins);
-    if (got <= 0 || !WriteAll(fd, buffer.data(), static_cast<size_t>(got))) return;
+    const ssize_t got = wire.ReadSome(buffer.data(), buffer.size());
+    if (got <= 0 || !wire.WriteAll(buffer.data(), static_cast<size_t>(got))) return;
   }
 }
 
 void EchoUntilTheEnd(int fd, const std::atomic<bool>& stop) {
   Opening opening;
-  UniqueFd file;
-  if (!ReceiveOpening(fd, opening, file)) return;
-  if (!opening.in_memory) return EchoBytes(fd, opening.shape);
-  absl::StatusOr<FloorMemory> memory = FloorMemory::Map(std::move(file), opening.shape);
+  std::vector<UniqueFd> received;
+  if (!ReceiveOpening(fd, opening, received)) {
+    ::shutdown(fd, SHUT_RDWR);
+    return;
+  }
+  if (opening.carrier == Carrier::kSocket) return EchoBytes(SocketWire(fd, opening.shape.spins), opening.shape);
+  if (opening.carrier == Carrier::kWire) {
+    return EchoBytes(FloorWire(opening.wire, std::move(received), opening.shape.spins), opening.shape);
+  }
+  absl::StatusOr<FloorMemory> memory = FloorMemory::Map(std::move(received.front()), opening.shape);
   // A client that hears nothing would wait: it is told that the memory can be used, or sees the end.
-  if (!memory.ok() || !WriteAll(fd, "y", 1)) {
+  if (!memory.ok() || ::send(fd, "y", 1, MSG_NOSIGNAL) != 1) {
     ::shutdown(fd, SHUT_RDWR);
     return;
   }
@@ -158,6 +158,7 @@ class FloorServer final : public EchoServer {
     for (const UniqueFd& connection : connections_) ::shutdown(connection.get(), SHUT_RDWR);
     for (std::thread& thread : threads_) thread.join();
   }
+  std::string address() const override { return path_; }
 
  private:
   void AcceptAll() {
@@ -177,18 +178,21 @@ class FloorServer final : public EchoServer {
   std::thread acceptor_;  // last: it uses the others
 };
 
-class SocketFloorLink final : public EchoLink {
+class WireFloorLink final : public EchoLink {
  public:
-  SocketFloorLink(std::string path, UniqueFd socket, size_t length, size_t outstanding, bool spins)
-      : path_(std::move(path)), socket_(std::move(socket)), length_(length), outstanding_(outstanding), spins_(spins) {
+  WireFloorLink(std::string path, UniqueFd socket, FloorWire wire, size_t length, size_t outstanding)
+      : path_(std::move(path)),
+        socket_(std::move(socket)),
+        wire_(std::move(wire)),
+        length_(length),
+        outstanding_(outstanding) {
     out_.assign(length_ * outstanding_, 'x');
-    in_.resize(out_.size());
+    in_.resize(FloorWire::RoomFor(out_.size()));
   }
+  ~WireFloorLink() override { wire_.End(); }
 
   absl::Status Echo() override {
-    if (!WriteAll(socket_.get(), out_.data(), length_) || !ReadAll(socket_.get(), in_.data(), length_, spins_)) {
-      return Broken();
-    }
+    if (!wire_.WriteAll(out_.data(), length_) || !wire_.ReadAll(in_.data(), length_)) return Broken();
     return absl::OkStatus();
   }
 
@@ -198,10 +202,10 @@ class SocketFloorLink final : public EchoLink {
     for (int64_t now = MonotonicNanos(); now < end || answered < sent; now = MonotonicNanos()) {
       if (const size_t room = now < end ? outstanding_ - (sent - answered) : 0; room > 0) {
         for (size_t i = 0; i < room; ++i) begun[(sent + i) % outstanding_] = now;
-        if (!WriteAll(socket_.get(), out_.data(), room * length_)) return Broken();
+        if (!wire_.WriteAll(out_.data(), room * length_)) return Broken();
         sent += room;
       }
-      const ssize_t got = ReadSome(socket_.get(), in_.data(), in_.size(), spins_);
+      const ssize_t got = wire_.ReadSome(in_.data(), in_.size());
       if (got <= 0) return Broken();
       bytes_back += static_cast<size_t>(got);
       const int64_t back = MonotonicNanos();
@@ -214,10 +218,10 @@ class SocketFloorLink final : public EchoLink {
   absl::Status Broken() const { return ErrnoError("the connection broke", path_); }
 
   const std::string path_;
-  const UniqueFd socket_;
+  const UniqueFd socket_;  // on which it was opened
+  FloorWire wire_;
   const size_t length_;
   const size_t outstanding_;
-  const bool spins_;
   std::vector<char> out_;
   std::vector<char> in_;
 };
@@ -293,10 +297,27 @@ absl::StatusOr<std::unique_ptr<EchoLink>> OpenMemory(const std::string& path, Un
                                                      const FloorMemory::Shape& shape) {
   absl::StatusOr<FloorMemory> memory = FloorMemory::Make(shape);
   if (!memory.ok()) return memory.status();
-  if (!SendOpening(socket.get(), {true, shape}, memory->fd())) return ErrnoError("sendmsg", path);
+  if (!SendOpening(socket.get(), {Carrier::kMemory, WireKind::kSocket, shape}, {memory->fd()})) {
+    return ErrnoError("sendmsg", path);
+  }
   char answer;
-  if (!ReadAll(socket.get(), &answer, 1, false)) return ErrnoError("the server cannot map the memory", path);
+  if (::recv(socket.get(), &answer, 1, 0) != 1) return ErrnoError("the server cannot map the memory", path);
   return std::make_unique<MemoryFloorLink>(path, std::move(socket), *std::move(memory), shape.length, shape.slots);
+}
+
+absl::StatusOr<std::unique_ptr<EchoLink>> OpenWire(const std::string& transport, const std::string& path,
+                                                   UniqueFd socket, size_t length, size_t outstanding) {
+  // The links of a client are opened one after the other.
+  absl::StatusOr<WirePair> pair = MakeWire(transport, absl::StrCat(path, ".", ::getpid()));
+  if (!pair.ok())
+    return absl::Status(pair.status().code(), absl::StrCat("floor ", path, ": ", pair.status().message()));
+  std::vector<int> descriptors;
+  for (const UniqueFd& fd : pair->server) descriptors.push_back(fd.get());
+  const size_t whole = outstanding == 1 ? length : 0;
+  if (!SendOpening(socket.get(), {Carrier::kWire, pair->kind, {whole, 0, false}}, descriptors)) {
+    return ErrnoError("sendmsg", path);
+  }
+  return std::make_unique<WireFloorLink>(path, std::move(socket), std::move(pair->client), length, outstanding);
 }
 
 }  // namespace
@@ -322,10 +343,14 @@ absl::StatusOr<std::unique_ptr<EchoLink>> OpenFloor(const PeerKind& kind, const 
   if (absl::StartsWith(kind.transport, "shm")) {
     return OpenMemory(path, *std::move(socket), {length, static_cast<uint32_t>(outstanding), spins});
   }
-  if (!SendOpening(socket->get(), {false, {outstanding == 1 ? length : 0, 0, spins}}, -1)) {
-    return ErrnoError("sendmsg", path);
+  const auto calls = static_cast<size_t>(outstanding);
+  if (!absl::StartsWith(kind.transport, "unix")) {
+    return OpenWire(kind.transport, path, *std::move(socket), length, calls);
   }
-  return std::make_unique<SocketFloorLink>(path, *std::move(socket), length, static_cast<size_t>(outstanding), spins);
+  const Opening opening = {Carrier::kSocket, WireKind::kSocket, {outstanding == 1 ? length : 0, 0, spins}};
+  if (!SendOpening(socket->get(), opening, {})) return ErrnoError("sendmsg", path);
+  FloorWire wire = SocketWire(socket->get(), spins);
+  return std::make_unique<WireFloorLink>(path, *std::move(socket), std::move(wire), length, calls);
 }
 
 }  // namespace nearcall::bench

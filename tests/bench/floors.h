@@ -7,7 +7,11 @@
 //   unix-spin  the same, each side polling it for up to 60 us before it blocks
 //   shm        one mapping of both processes, and a futex: memory_floor.h
 //   shm-spin   the same, each side looking at the word for up to 60 us before it sleeps
-// Flood() is batched: what fits is written at once, what has come is read at once.
+//   tcp        a blocking TCP connection over 127.0.0.1, with TCP_NODELAY
+//   pipe, fifo two pipes, two FIFOs, read and written blocking
+//   mq         two POSIX queues of mq:'s attributes, mq_send and mq_receive: floor_wire.h
+// A client meets its server on a Unix socket and hands it all else over. Flood() is batched: what fits is written at
+// once, what has come is read at once; it is for unix and shm.
 //
 // Thread safety: none. Lifetime: links end before their server. Errors name the path, and the errno.
 #ifndef NEARCALL_TESTS_BENCH_FLOORS_H_

@@ -72,13 +72,15 @@ struct Cell {
   double others = 0;  // seconds of all cores
 };
 
-int64_t CpuNanosOf(const Cell& cell) { return cell.peer != nullptr ? cell.peer->CpuNanos() : CpuNanos(::getpid()); }
+int64_t CpuNanosOf(const Cell& cell) {
+  return cell.peer != nullptr ? cell.peer->CpuNanos(*cell.link) : CpuNanos(::getpid());
+}
 
 absl::Status MeasureSlot(Cell& cell, double seconds) {
   if (Interrupted()) return absl::CancelledError("interrupted");
   const std::vector<int>& cpus = StartCpus();
   if (cell.peer != nullptr) {
-    cell.peer->Pin(cpus.front(), cpus.back());
+    cell.peer->Pin(*cell.link, cpus.front(), cpus.back());
   } else {
     PinThisThread(cpus.front());
   }

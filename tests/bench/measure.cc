@@ -115,20 +115,20 @@ class Rounds {
     if (Interrupted()) return absl::CancelledError("interrupted");
     const Peer& peer = *contestant.peer;
     EchoLink& link = *contestant.link;
-    peer.Pin(client_cpu_, server_cpu_);
+    peer.Pin(link, client_cpu_, server_cpu_);
     Slot slot;
     const int64_t length = static_cast<int64_t>(options_.seconds * 1e9);
     Latencies warm_up;
     const int64_t warm_end = MonotonicNanos() + length / 20;
     if (absl::Status status = Calls(link, workload_.outstanding, warm_end, warm_up); !status.ok()) return status;
 
-    const int64_t cpu = peer.CpuNanos();
+    const int64_t cpu = peer.CpuNanos(link);
     const int64_t busy = MachineBusyNanos();
     const int64_t begun = MonotonicNanos();
     const absl::Status status = Calls(link, workload_.outstanding, begun + length, slot.latencies);
     if (!status.ok()) return status;
     const double nanos = static_cast<double>(MonotonicNanos() - begun);
-    const int64_t own = peer.CpuNanos() - cpu;
+    const int64_t own = peer.CpuNanos(link) - cpu;
     const double others = static_cast<double>(MachineBusyNanos() - busy - own);
     slot.seconds = nanos / 1e9;
     slot.cpu_seconds = static_cast<double>(own) / 1e9;

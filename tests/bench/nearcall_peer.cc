@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nearcall/tests/bench/nearcall_peer.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -32,6 +34,11 @@ class BlockingEcho final : public EchoService::Service {
     while (writer.Write(request)) {
     }
     return absl::CancelledError("the client is gone");
+  }
+  absl::StatusOr<ProcessReply> Process(ServerContext&, const ProcessRequest&) override {
+    ProcessReply reply;
+    reply.set_pid(::getpid());
+    return reply;
   }
 };
 
@@ -79,6 +86,8 @@ class NearcallServer final : public EchoServer {
     server_.AddService(&service_);
     return server_.Listen(address);
   }
+  std::string address() const override { return server_.addresses().front(); }
+  void Run() override { server_.Run(); }
 
  private:
   BlockingEcho service_;
@@ -89,6 +98,13 @@ class NearcallLink final : public EchoLink {
  public:
   NearcallLink(const Channel& channel, size_t payload, int outstanding)
       : stub_(channel), request_(MakeEcho(payload)), outstanding_(outstanding) {}
+
+  absl::Status AskForServer() {
+    const absl::StatusOr<ProcessReply> reply = stub_.Process(ProcessRequest()).Wait();
+    if (reply.ok()) server_pid_ = reply->pid();
+    return reply.status();
+  }
+  pid_t server_pid() const override { return server_pid_; }
 
   absl::Status Echo() override { return Check(stub_.Echo(request_).Wait()); }
 
@@ -155,6 +171,7 @@ class NearcallLink final : public EchoLink {
   const EchoService::Stub stub_;
   const EchoMessage request_;
   const int outstanding_;
+  pid_t server_pid_ = 0;
   std::mutex then_mutex_;  // of EchoThen()
   std::condition_variable then_changed_;
   bool then_done_ = false;
@@ -173,7 +190,11 @@ absl::StatusOr<std::unique_ptr<EchoLink>> OpenNearcall(const PeerKind& kind, con
                                                        int outstanding) {
   absl::StatusOr<Channel> channel = Connect(address, ChannelOptions().set_spin(SpinModeOf(kind)));
   if (!channel.ok()) return channel.status();
-  return std::make_unique<NearcallLink>(*channel, payload, outstanding);
+  auto link = std::make_unique<NearcallLink>(*channel, payload, outstanding);
+  if (kind.served_by_link()) {
+    if (absl::Status status = link->AskForServer(); !status.ok()) return status;
+  }
+  return link;
 }
 
 }  // namespace nearcall::bench

@@ -19,6 +19,7 @@ struct Options {
   bool help = false;
   bool load = false;
   std::vector<std::string> transports;
+  std::vector<std::string> briefly;  // of these only the shortest calls, one at a time, asleep
   std::vector<size_t> payloads = {64, 64 << 10, 1 << 20};
   std::vector<std::string> only;  // parts of row names
   RoundOptions rounds;
@@ -27,6 +28,7 @@ struct Options {
   bool only_instructions = false;
   std::string json;
   std::string profile;
+  std::string update;  // the file whose figures are to be written: only those are measured
 
   // What the benchmark starts itself for: see peer.h.
   std::string serve;

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nearcall/tests/bench/peer.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "nearcall/tests/bench/allocations.h"
 #include "nearcall/tests/bench/floors.h"
 #include "nearcall/tests/bench/nearcall_peer.h"
@@ -14,11 +16,30 @@
 namespace nearcall::bench {
 namespace {
 
+constexpr char kReady[] = "ready ";
+
+std::string Escaped(const std::string& text) { return absl::StrReplaceAll(text, {{"%", "%25"}, {"?", "%3F"}}); }
+
+// exec: splits its command at blanks.
+std::string ExecAddress(const std::vector<std::string>& command) {
+  std::string address = "exec:";
+  for (const std::string& word : command)
+    absl::StrAppend(&address, absl::StrReplaceAll(Escaped(word), {{" ", "%20"}}), " ");
+  address.pop_back();
+  return address;
+}
+
+// Where the server listens; of one that a link starts, the address that does.
 std::string AddressOf(const PeerKind& kind, const ScratchFolder& folder) {
   const std::string name = absl::StrReplaceAll(kind.ToString(), {{" ", "-"}, {"/", "-"}});
   if (kind.is_floor()) return folder.Path(name);
   if (kind.one_process()) return absl::StrCat(kind.transport, ":bench-", ::getpid(), "-", name);
-  return absl::StrCat(kind.transport, ":", folder.Path(name));
+  if (kind.served_by_link()) {
+    return ExecAddress({SelfPath(), "--serve", kind.ToString(), "--address", "pipe:"});
+  }
+  const std::string path = Escaped(folder.Path(name));
+  if (kind.transport == "tcp") return absl::StrCat("tcp:127.0.0.1:0?token_file=", path);
+  return absl::StrCat(kind.transport, ":", path);
 }
 
 }  // namespace
@@ -45,7 +66,9 @@ absl::StatusOr<std::unique_ptr<EchoLink>> OpenEcho(const PeerKind& kind, const s
 
 absl::StatusOr<std::unique_ptr<Peer>> Peer::Start(const PeerKind& kind, const ScratchFolder& folder,
                                                   const std::vector<std::string>& wrapper) {
-  std::unique_ptr<Peer> peer(new Peer(kind, AddressOf(kind, folder)));
+  std::unique_ptr<Peer> peer(new Peer(kind));
+  peer->address_ = AddressOf(kind, folder);
+  if (kind.served_by_link()) return peer;
   if (kind.one_process()) {
     absl::StatusOr<std::unique_ptr<EchoServer>> server = ServeEcho(kind, peer->address_);
     if (!server.ok()) return server.status();
@@ -58,23 +81,37 @@ absl::StatusOr<std::unique_ptr<Peer>> Peer::Start(const PeerKind& kind, const Sc
   if (!process.ok()) return process.status();
   absl::StatusOr<std::string> ready = (*process)->Hear(absl::Seconds(60));
   if (!ready.ok()) return ready.status();
-  if (*ready != "ready") return absl::InternalError(absl::StrCat("the server at ", peer->address_, " says: ", *ready));
+  absl::string_view address = *ready;
+  if (!absl::ConsumePrefix(&address, kReady)) {
+    return absl::InternalError(absl::StrCat("the server at ", peer->address_, " says: ", *ready));
+  }
+  peer->address_ = std::string(address);  // with its port
   peer->process_ = *std::move(process);
   return peer;
 }
 
-void Peer::Pin(int client_cpu, int server_cpu) const {
-  if (process_ == nullptr) {
+absl::StatusOr<std::unique_ptr<EchoLink>> Peer::Open(size_t payload, int outstanding) const {
+  if (kind_.served_by_link()) UnpinThisProcess();
+  return OpenEcho(kind_, address_, payload, outstanding);
+}
+
+pid_t Peer::ServerPid(const EchoLink& link) const {
+  if (kind_.served_by_link()) return link.server_pid();
+  return process_ == nullptr ? 0 : process_->pid();
+}
+
+void Peer::Pin(const EchoLink& link, int client_cpu, int server_cpu) const {
+  if (kind_.one_process()) {
     PinProcess(::getpid(), server_cpu);
     PinThisThread(client_cpu);
     return;
   }
   PinProcess(::getpid(), client_cpu);
-  PinProcess(process_->pid(), server_cpu);
+  PinProcess(ServerPid(link), server_cpu);
 }
 
-int64_t Peer::CpuNanos() const {
-  return bench::CpuNanos(::getpid()) + (process_ == nullptr ? 0 : bench::CpuNanos(process_->pid()));
+int64_t Peer::CpuNanos(const EchoLink& link) const {
+  return bench::CpuNanos(::getpid()) + (kind_.one_process() ? 0 : bench::CpuNanos(ServerPid(link)));
 }
 
 absl::Status Peer::StartCountingAllocations() const {
@@ -105,11 +142,17 @@ absl::Status Peer::End() {
 
 absl::Status RunServer(const PeerKind& kind, const std::string& address) {
   absl::StatusOr<std::unique_ptr<EchoServer>> server = ServeEcho(kind, address);
+  if (kind.served_by_link()) {  // stdin and stdout are the benchmark's own
+    if (!server.ok()) return server.status();
+    ::signal(SIGINT, SIG_IGN);  // Ctrl-C reaches it too; the benchmark ends its links in good order
+    (*server)->Run();
+    return absl::OkStatus();
+  }
   if (!server.ok()) {
     SayLine(server.status().ToString());
     return server.status();
   }
-  SayLine("ready");
+  SayLine(absl::StrCat(kReady, (*server)->address()));
   for (std::string line; HearLine(line);) {
     if (line == "start") {
       SayLine("counting");

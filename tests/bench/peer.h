@@ -36,9 +36,12 @@ inline constexpr char kPrefer[] = "nearcall prefer";
 
 struct PeerKind {
   std::string name;
-  std::string transport;  // "unix", "shm", "local", "inproc"; of a floor see floors.h
+  std::string transport;  // the address's scheme; of a floor see floors.h
   bool is_floor() const { return name == kFloor; }
   bool one_process() const { return transport == "inproc"; }
+  bool served_by_link() const {
+    return !is_floor() && transport == "exec";
+  }  // each link's address starts a server of its own
   bool operator==(const PeerKind& other) const { return name == other.name && transport == other.transport; }
   std::string ToString() const { return name + "/" + transport; }  // "nearcall adaptive/shm"
   static PeerKind Parse(const std::string& text);                  // ToString()'s
@@ -59,12 +62,15 @@ class EchoLink {
   virtual absl::StatusOr<std::unique_ptr<SlowStream>> ReadSlowly();
   // Keeps the link's number of calls outstanding until `end` (MonotonicNanos), then waits for the last.
   virtual absl::Status Flood(int64_t end, Latencies& latencies) = 0;
+  virtual pid_t server_pid() const { return 0; }  // of the server that the link has started; 0: none
 };
 
 // What serves in this process, for peers of one process and in the server's own.
 class EchoServer {
  public:
   virtual ~EchoServer() = default;
+  virtual std::string address() const = 0;  // where clients find it
+  virtual void Run() {}                     // of a link's own server: until the link has ended
 };
 
 // The two things that a kind of peer brings.
@@ -80,28 +86,28 @@ class Peer {
 
   const PeerKind& kind() const { return kind_; }
   const std::string& address() const { return address_; }
-  absl::StatusOr<std::unique_ptr<EchoLink>> Open(size_t payload, int outstanding) const {
-    return OpenEcho(kind_, address_, payload, outstanding);
-  }
+  // Where the link starts a server, this process is unpinned, which that one inherits.
+  absl::StatusOr<std::unique_ptr<EchoLink>> Open(size_t payload, int outstanding) const;
 
-  // The calling thread and its process go to one core, the server to the other.
-  void Pin(int client_cpu, int server_cpu) const;
-  int64_t CpuNanos() const;  // of both sides
-  // Of both sides. Between the two nothing but calls should run.
+  // The calling thread and its process go to one core, the server of the link to the other.
+  void Pin(const EchoLink& link, int client_cpu, int server_cpu) const;
+  int64_t CpuNanos(const EchoLink& link) const;  // of both sides
+  // Of both sides, where no link has a server of its own. Between the two nothing but calls should run.
   absl::Status StartCountingAllocations() const;
   absl::StatusOr<int64_t> StopCountingAllocations() const;
   absl::Status End();  // ends the server; an error unless that went well
 
  private:
-  Peer(PeerKind kind, std::string address) : kind_(std::move(kind)), address_(std::move(address)) {}
+  explicit Peer(PeerKind kind) : kind_(std::move(kind)) {}
+  pid_t ServerPid(const EchoLink& link) const;  // 0: it is this process
 
   const PeerKind kind_;
-  const std::string address_;
-  std::unique_ptr<ChildProcess> process_;  // one of the two
+  std::string address_;
+  std::unique_ptr<ChildProcess> process_;  // one of the two, or none: served_by_link()
   std::unique_ptr<EchoServer> server_;
 };
 
-// main() of the server's process: serves until its parent is gone.
+// main() of the server's process: serves until its parent is gone, or its link.
 absl::Status RunServer(const PeerKind& kind, const std::string& address);
 // main() of a client that only makes calls, for callgrind. A peer of one process serves itself.
 absl::Status RunClient(const PeerKind& kind, const std::string& address, size_t payload, int64_t calls);

@@ -21,6 +21,9 @@ bool Measured(const PeerKind& kind, const Workload& workload) {
 
 PeerKind FloorOf(const PeerKind& kind, const Workload& workload) {
   if (workload.outstanding > 1) return {kFloor, "unix"};  // batched: there is enough to do, nobody waits long
+  static const std::map<std::string, std::string> own = {
+      {"mq", "mq"}, {"exec", "pipe"}, {"fifo", "fifo"}, {"tcp", "tcp"}};
+  if (const auto it = own.find(kind.transport); it != own.end()) return {kFloor, it->second};
   const bool spins = kind.name == kAdaptive && workload.placement == Placement::kTwoCores;
   return {kFloor, absl::StrCat(kind.transport == "unix" ? "unix" : "shm", spins ? kSpinSuffix : "")};
 }

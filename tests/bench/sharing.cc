@@ -66,7 +66,7 @@ const char* NameOf(Sharing sharing) { return sharing == Sharing::kThreads ? kThr
 absl::StatusOr<Row> MeasureSharing(const Peer& peer, Sharing sharing, size_t payload, const RoundOptions& options) {
   absl::StatusOr<std::unique_ptr<EchoLink>> link = peer.Open(payload, 1);
   if (!link.ok()) return link.status();
-  peer.Pin(StartCpus().at(0), StartCpus().at(1));
+  peer.Pin(**link, StartCpus().at(0), StartCpus().at(1));
   Slot before = Measure(**link, 1, options.seconds);
   std::vector<double> rate_ratios, p99_ratios;
   Slot all;
