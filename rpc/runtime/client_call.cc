@@ -140,9 +140,11 @@ void ClientCall::DispatchBound(std::shared_ptr<Connection> connection) {
     if (SendTo(std::exchange(connection, nullptr), &why)) return;
   }
   if (cancelled_) why = cancel_status_;
-  if (why.ok()) why = absl::UnavailableError(absl::StrCat("no connection to ", channel_->address()));
   if (connection_ == nullptr) BindLocked(channel_->NoConnection());
   std::lock_guard<std::mutex> lock(connection_->mutex());
+  // Out of attempts that all began well: how the last of them ended.
+  if (why.ok()) why = connection_->CloseStatusLocked();
+  if (why.ok()) why = absl::UnavailableError(absl::StrCat("no connection to ", channel_->address()));
   if (!over_) FinishLocked(why);
 }
 
