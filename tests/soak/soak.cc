@@ -18,7 +18,8 @@ void Usage(std::FILE* out) {
       "usage: soak [--case NAME]... [--count N] [--minutes M] [--seed S] [--json FILE] [--list] [--help]\n"
       "  --case NAME   only this case; may be given again (default: all of --list); with --help: what it does\n"
       "  --address-scheme S  only over this transport, for cases with processes; may be given again (default: unix "
-      "local)\n"
+      "local,\n"
+      "                of interop all)\n"
       "  --count N     inputs, kills, calls... of each case, instead of its own count\n"
       "  --minutes M   at most so long for all cases together; a count that was not reached is said\n"
       "  --seed S      of what is random (default 1)\n"
@@ -84,7 +85,6 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
       return false;
     }
   }
-  if (!flags->schemes.empty()) flags->options.schemes = flags->schemes;
   return true;
 }
 
@@ -135,6 +135,7 @@ int Main(int argc, char** argv) {
     std::printf("== %s: %s\n", soak_case->name, soak_case->what);
     std::fflush(stdout);
     SoakReport report(soak_case->name);
+    flags.options.schemes = flags.schemes.empty() ? soak_case->schemes : flags.schemes;
     const bool ok = soak_case->run(flags.options, &report);
     std::printf("%s: %s after %.0f s\n", soak_case->name, ok ? "passed" : "FAILED", report.Seconds());
     if (json.is_open()) json << report.Json(ok) << std::endl;

@@ -52,6 +52,14 @@ const std::vector<SoakCase>& AllSoakCases() {
        "--count: calls for each scheme. Goals (times --slack): none early, p99 at most 5 ms late, none over 50 ms; a\n"
        "call and a stream that were under way go on after SIGCONT and end with OK.\n",
        &SoakStoppedPeer},
+      {"interop",
+       "gRPC's interop cases over every transport, each form of client with each of server",
+       "The cases of tests/interop, by transport and pair of forms; exec is pipe: at the server's end, a process for "
+       "each\n"
+       "channel. --count: rounds (1); the first is whole, whatever --minutes says.\n"
+       "Goals: every case passes, and no cell of the table is empty.\n",
+       &SoakInterop,
+       {"unix", "shm", "local", "mq", "mmap", "fifo", "exec", "tcp", "inproc"}},
   };
   return *cases;
 }
@@ -65,6 +73,7 @@ const std::vector<SoakRole>& AllSoakRoles() {
       {"cycle-client", &RunCycleClient},
       {"history-client", &RunHistoryClient},
       {"idle-client", &RunIdleClient},
+      {"interop-server", &RunInteropServer},
   };
   return *roles;
 }
