@@ -8,6 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
+
+#include "nearcall/tests/bench/process.h"
 
 namespace nearcall {
 
@@ -19,7 +22,7 @@ void Usage(std::FILE* out) {
       "  --case NAME   only this case; may be given again (default: all of --list); with --help: what it does\n"
       "  --address-scheme S  only over this transport, for cases with processes; may be given again (default: unix "
       "local,\n"
-      "                of interop all)\n"
+      "                of interop and client-and-server-kills nearly all there are)\n"
       "  --count N     inputs, kills, calls... of each case, instead of its own count\n"
       "  --minutes M   at most so long for all cases together; a count that was not reached is said\n"
       "  --seed S      of what is random (default 1)\n"
@@ -120,6 +123,12 @@ int Main(int argc, char** argv) {
   }
   if (flags.cases.empty()) {
     for (const SoakCase& soak_case : AllSoakCases()) flags.cases.push_back(&soak_case);
+  }
+  // What lies in the directory of names is this run's own.
+  absl::StatusOr<std::unique_ptr<bench::ScratchFolder>> names = bench::ScratchFolder::Make("names");
+  if (!names.ok() || ::setenv("XDG_RUNTIME_DIR", (*names)->path().c_str(), 1) != 0) {
+    std::fprintf(stderr, "soak: no directory of names: %s\n", names.status().ToString().c_str());
+    return 2;
   }
   std::ofstream json;
   if (!flags.json.empty()) {

@@ -96,6 +96,7 @@ int RunBare(const std::vector<std::string>& arguments);
 int RunBusy(const std::vector<std::string>& arguments);
 int RunStormClient(const std::vector<std::string>& arguments);
 int RunCycleClient(const std::vector<std::string>& arguments);
+int RunCycleServer(const std::vector<std::string>& arguments);
 int RunHistoryClient(const std::vector<std::string>& arguments);
 int RunIdleClient(const std::vector<std::string>& arguments);
 int RunInteropServer(const std::vector<std::string>& arguments);
