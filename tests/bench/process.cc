@@ -18,10 +18,14 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <system_error>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "nearcall/transports/api/clock.h"
 
 namespace nearcall::bench {
@@ -161,6 +165,37 @@ std::string SelfPath() {
   std::error_code error;
   const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error);
   return error ? "bench" : path.string();
+}
+
+std::string ExecAddress(const std::vector<std::string>& command) {
+  std::vector<std::string> words;
+  for (const std::string& word : command) {
+    words.push_back(absl::StrReplaceAll(word, {{"%", "%25"}, {" ", "%20"}, {"?", "%3F"}}));
+  }
+  return absl::StrCat("exec:", absl::StrJoin(words, " "));
+}
+
+std::vector<pid_t> ProcessesNaming(absl::string_view text) {
+  std::vector<pid_t> found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator at("/proc", error), end; !error && at != end; at.increment(error)) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(at->path().filename().native(), &pid) || pid == ::getpid()) continue;
+    std::ifstream file(at->path() / "cmdline", std::ios::binary);
+    std::ostringstream line;
+    line << file.rdbuf();  // one that ends meanwhile gives an error, which is an empty line
+    if (absl::StrContains(line.str(), text)) found.push_back(pid);
+  }
+  return found;
+}
+
+std::vector<pid_t> AwaitEndOfThoseNaming(absl::string_view text, absl::Duration limit) {
+  const int64_t end = MonotonicNanos() + absl::ToInt64Nanoseconds(limit);
+  for (;;) {
+    std::vector<pid_t> found = ProcessesNaming(text);
+    if (found.empty() || MonotonicNanos() > end) return found;
+    ::poll(nullptr, 0, 2);
+  }
 }
 
 absl::StatusOr<std::unique_ptr<ScratchFolder>> ScratchFolder::Make(absl::string_view name) {

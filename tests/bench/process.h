@@ -56,6 +56,12 @@ void SayLine(absl::string_view line);
 bool HearLine(std::string& line);  // false once the parent is gone
 
 std::string SelfPath();
+std::string ExecAddress(const std::vector<std::string>& command);  // exec: that starts it
+
+// Every process but this one whose command line holds `text`; not those that wait to be reaped.
+std::vector<pid_t> ProcessesNaming(absl::string_view text);
+// Those that are still there at the limit.
+std::vector<pid_t> AwaitEndOfThoseNaming(absl::string_view text, absl::Duration limit);
 
 // A folder under TMPDIR or /tmp, removed with what it holds by the destructor.
 class ScratchFolder {

@@ -411,4 +411,15 @@ const std::vector<Case>& Cases() {
   return *cases;
 }
 
+void RunCase(const Case& one, absl::string_view client_form, const std::string& address) {
+  const auto new_client = [&](const ChannelOptions& options) {
+    absl::StatusOr<Channel> channel = Connect(address, options);
+    EXPECT_TRUE(channel.ok()) << channel.status();
+    return NewInteropClient(client_form, *channel);
+  };
+  const std::unique_ptr<InteropClient> client = new_client(ChannelOptions());
+  CaseContext context = {*client, new_client};
+  one.run(context);
+}
+
 }  // namespace nearcall::interop

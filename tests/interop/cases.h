@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "nearcall/tests/interop/client.h"
 
 namespace nearcall::interop {
@@ -27,6 +28,9 @@ struct Case {
 };
 
 const std::vector<Case>& Cases();
+
+// With a client of that form, over a channel of its own.
+void RunCase(const Case& one, absl::string_view client_form, const std::string& address);
 
 }  // namespace nearcall::interop
 

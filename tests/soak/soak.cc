@@ -8,6 +8,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
+
+#include "nearcall/tests/bench/process.h"
 
 namespace nearcall {
 
@@ -18,7 +21,8 @@ void Usage(std::FILE* out) {
       "usage: soak [--case NAME]... [--count N] [--minutes M] [--seed S] [--json FILE] [--list] [--help]\n"
       "  --case NAME   only this case; may be given again (default: all of --list); with --help: what it does\n"
       "  --address-scheme S  only over this transport, for cases with processes; may be given again (default: unix "
-      "local)\n"
+      "local,\n"
+      "                of interop and client-and-server-kills nearly all there are)\n"
       "  --count N     inputs, kills, calls... of each case, instead of its own count\n"
       "  --minutes M   at most so long for all cases together; a count that was not reached is said\n"
       "  --seed S      of what is random (default 1)\n"
@@ -84,7 +88,6 @@ bool ParseFlags(int argc, char** argv, Flags* flags) {
       return false;
     }
   }
-  if (!flags->schemes.empty()) flags->options.schemes = flags->schemes;
   return true;
 }
 
@@ -121,6 +124,12 @@ int Main(int argc, char** argv) {
   if (flags.cases.empty()) {
     for (const SoakCase& soak_case : AllSoakCases()) flags.cases.push_back(&soak_case);
   }
+  // What lies in the directory of names is this run's own.
+  absl::StatusOr<std::unique_ptr<bench::ScratchFolder>> names = bench::ScratchFolder::Make("names");
+  if (!names.ok() || ::setenv("XDG_RUNTIME_DIR", (*names)->path().c_str(), 1) != 0) {
+    std::fprintf(stderr, "soak: no directory of names: %s\n", names.status().ToString().c_str());
+    return 2;
+  }
   std::ofstream json;
   if (!flags.json.empty()) {
     json.open(flags.json);
@@ -135,6 +144,7 @@ int Main(int argc, char** argv) {
     std::printf("== %s: %s\n", soak_case->name, soak_case->what);
     std::fflush(stdout);
     SoakReport report(soak_case->name);
+    flags.options.schemes = flags.schemes.empty() ? soak_case->schemes : flags.schemes;
     const bool ok = soak_case->run(flags.options, &report);
     std::printf("%s: %s after %.0f s\n", soak_case->name, ok ? "passed" : "FAILED", report.Seconds());
     if (json.is_open()) json << report.Json(ok) << std::endl;

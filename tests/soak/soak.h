@@ -26,8 +26,8 @@ struct SoakOptions {
   uint64_t count = 0;  // 0: the case's own
   double minutes = 0;  // 0: until the count is reached; else the count may be missed, and the report says so
   uint64_t seed = 1;
-  double slack = 1;  // goals of time are multiplied by it
-  std::vector<std::string> schemes = {"unix", "local"};
+  double slack = 1;                       // goals of time are multiplied by it
+  std::vector<std::string> schemes = {};  // the case's own, or those of --address-scheme
 };
 
 // What a case prints while it runs, and its figures: for people on stdout, for machines with --json. One thread.
@@ -70,6 +70,7 @@ struct SoakCase {
   const char* what;  // one line for --list
   const char* help;  // for --case NAME --help: what is done, what --count counts, the goals
   bool (*run)(const SoakOptions& options, SoakReport* report);
+  std::vector<std::string> schemes = {"unix", "local"};  // unless the user names others
 };
 const std::vector<SoakCase>& AllSoakCases();
 
@@ -81,6 +82,7 @@ bool SoakClientAndServerKills(const SoakOptions& options, SoakReport* report);
 bool SoakRandomOperations(const SoakOptions& options, SoakReport* report);
 bool SoakIdle(const SoakOptions& options, SoakReport* report);
 bool SoakStoppedPeer(const SoakOptions& options, SoakReport* report);
+bool SoakInterop(const SoakOptions& options, SoakReport* report);
 
 // What another process of a case does: it says "ready", and obeys the lines that it hears until there are no more.
 struct SoakRole {
@@ -94,8 +96,10 @@ int RunBare(const std::vector<std::string>& arguments);
 int RunBusy(const std::vector<std::string>& arguments);
 int RunStormClient(const std::vector<std::string>& arguments);
 int RunCycleClient(const std::vector<std::string>& arguments);
+int RunCycleServer(const std::vector<std::string>& arguments);
 int RunHistoryClient(const std::vector<std::string>& arguments);
 int RunIdleClient(const std::vector<std::string>& arguments);
+int RunInteropServer(const std::vector<std::string>& arguments);
 
 }  // namespace nearcall
 

@@ -29,11 +29,16 @@ const std::vector<SoakCase>& AllSoakCases() {
        "heap are as before.\n",
        &SoakStorm},
       {"client-and-server-kills",
-       "2,000 SIGKILLs of client or server, at least a tenth in each state of the connection",
-       "--count: kills for each scheme, half of them of clients (more, until each state has its tenth). States: idle, "
-       "connecting, in flight, closing.\n"
-       "Goals: a tenth in each; after each kill nothing is left over in the survivor and the address is usable.\n",
-       &SoakClientAndServerKills},
+       "2,000 or 500 SIGKILLs of client or server, at least a tenth in each state of the connection",
+       "--count: kills for each scheme (unix, shm, local: 2,000; others: 500), half of them of clients (more, until "
+       "each\n"
+       "state has its tenth). States: idle, connecting, in flight, closing. Of exec, the server is the client's "
+       "child.\n"
+       "Goals: a tenth in each; after each kill nothing is left over in the survivor, no process of exec is, and the\n"
+       "address is usable; after each bind no file, FIFO or queue is left; calls end within 100 ms (times --slack) of\n"
+       "the server's kill, or of their start after it (not of exec, where that starts a server).\n",
+       &SoakClientAndServerKills,
+       {"unix", "local", "mq", "mmap", "fifo", "tcp", "exec"}},
       {"random-operations", "300,000 calls of all kinds and forms, cancelled and killed at random, and their history",
        "Calls of four kinds in three forms from several processes, with deadlines, cancelled at random points, while "
        "the\n"
@@ -52,6 +57,14 @@ const std::vector<SoakCase>& AllSoakCases() {
        "--count: calls for each scheme. Goals (times --slack): none early, p99 at most 5 ms late, none over 50 ms; a\n"
        "call and a stream that were under way go on after SIGCONT and end with OK.\n",
        &SoakStoppedPeer},
+      {"interop",
+       "gRPC's interop cases over every transport, each form of client with each of server",
+       "The cases of tests/interop, by transport and pair of forms; exec is pipe: at the server's end, a process for "
+       "each\n"
+       "channel. --count: rounds (1); the first is whole, whatever --minutes says.\n"
+       "Goals: every case passes, and no cell of the table is empty.\n",
+       &SoakInterop,
+       {"unix", "shm", "local", "mq", "mmap", "fifo", "exec", "tcp", "inproc"}},
   };
   return *cases;
 }
@@ -63,8 +76,10 @@ const std::vector<SoakRole>& AllSoakRoles() {
       {"busy", &RunBusy},
       {"storm-client", &RunStormClient},
       {"cycle-client", &RunCycleClient},
+      {"cycle-server", &RunCycleServer},
       {"history-client", &RunHistoryClient},
       {"idle-client", &RunIdleClient},
+      {"interop-server", &RunInteropServer},
   };
   return *roles;
 }

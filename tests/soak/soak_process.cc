@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +33,22 @@ namespace {
 constexpr int kPoolThreads = 16;
 constexpr int kPoolMappings = 4 * kPoolThreads + 64;  // a stack, its guard and an arena each
 
+// Below those that connect(2) chooses from: else, while the server is dead, a client could take its port. 0: none.
+int FreePort() {
+  std::ifstream range("/proc/sys/net/ipv4/ip_local_port_range");
+  int chosen_from = 0;
+  range >> chosen_from;
+  for (int port = IPPORT_RESERVED + static_cast<int>(::getpid()) % 8192; port < chosen_from; ++port) {
+    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return port;
+  }
+  return 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartRole(const std::string& role,
@@ -46,6 +64,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> StartRole(const std::string& role,
 }
 
 std::string AddressOf(absl::string_view scheme, const ScratchFolder& folder, absl::string_view name) {
+  if (scheme == "tcp") return absl::StrCat("tcp:127.0.0.1:", FreePort());
   return absl::StrCat(scheme, ":", folder.Path(name));
 }
 

@@ -34,6 +34,8 @@ using bench::ScratchFolder;
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> StartRole(const std::string& role,
                                                         const std::vector<std::string>& arguments);
+// In the folder; of tcp:, a port that nobody has, and that nobody is given by chance. Not for exec:, whose address
+// depends on the role: ExecAddress().
 std::string AddressOf(absl::string_view scheme, const ScratchFolder& folder, absl::string_view name);
 
 // A busy process for each core, until it is destroyed.

@@ -19,6 +19,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "nearcall/rpc/nearcall.h"
+#include "nearcall/tests/soak/cycle_client.h"
 #include "nearcall/tests/soak/history.h"
 #include "nearcall/tests/soak/soak.h"
 #include "nearcall/tests/soak/soak_process.h"
@@ -176,6 +177,20 @@ int RunServer(const std::vector<std::string>& arguments) {
       return 2;
     }
   }
+  return 0;
+}
+
+// FOLDER WORD_FILE: as exec: starts it, with the client's stdin and stdout, which it leaves alone.
+int RunCycleServer(const std::vector<std::string>& arguments) {
+  if (arguments.size() != 2) return 2;
+  absl::StatusOr<SharedFile> word = SharedFile::Open(arguments[1], sizeof(CycleWord));
+  if (!word.ok()) return ExitWith(word.status());
+  word->As<CycleWord>()->server.store(::getpid());
+  SoakService service(std::nullopt);
+  Server server;
+  server.AddService(&service);
+  if (absl::Status status = server.Listen("pipe:"); !status.ok()) return ExitWith(status);
+  server.Run();
   return 0;
 }
 

@@ -22,7 +22,7 @@ run session-mutations 20000 'inputs":20000,'
 run server-kills 12 'local_forked_child_kills":12,'
 run stopped-peer 250 'local_new_channel_late_max_ms":'
 run storm 1000 'local_cycles":1000,'
-run client-and-server-kills 40 'local_server_killed_closing":'
+run client-and-server-kills 20 'exec_server_killed_closing":'
 run random-operations 4000 'local_violations":0,'
 # A sanitizer has a thread of its own, which wakes.
 [[ -n "${NEARCALL_SANITIZER:-}" ]] || run idle 1500 'local_stream_in_read_server_wakes":0,'

@@ -174,5 +174,32 @@ TEST_F(FifoTest, WithoutDescriptorsTheListenerRests) {
   EXPECT_TRUE(Transfer(**client, *server, {"hello"}));
 }
 
+// A FIFO that somebody reads, who never serves: a server up to its death. Its client went on waiting for 5 s.
+TEST_F(FifoTest, AServerThatDiesBeforeItAnswersIsSeen) {
+  for (const bool asleep : {false, true}) {
+    SCOPED_TRACE(asleep ? "asleep" : "awake");
+    ::unlink(path_.c_str());
+    ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+    UniqueFd reader(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    ASSERT_TRUE(reader.valid());
+    auto client = FifoTransport().Connect(At(path_));
+    ASSERT_TRUE(client.ok()) << client.status();
+    Frame frame;
+    ASSERT_EQ((*client)->Borrow(&frame), Io::kWouldBlock);
+    std::unique_ptr<Sleeper> sleeper;
+    if (asleep) {
+      sleeper = std::make_unique<Sleeper>(
+          [&] { EXPECT_NE((*client)->Wait(Side::kReceive, After(kPatience)), Io::kWouldBlock); });
+      EXPECT_TRUE(sleeper->AwaitAsleep());
+    }
+    const int64_t died = MonotonicNanos();
+    reader.Reset();
+    if (asleep) sleeper->Join();
+    EXPECT_EQ(ReceiveToTheEnd(**client), 0);
+    EXPECT_LT(MonotonicNanos() - died, 2000 * kMillisecond);
+    EXPECT_EQ((*client)->status().code(), absl::StatusCode::kUnavailable) << (*client)->status();
+  }
+}
+
 }  // namespace
 }  // namespace nearcall::internal

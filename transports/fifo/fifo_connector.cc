@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -86,12 +87,15 @@ class PairNames {
 
 class FifoHandshake final : public ByteStreamHandshake {
  public:
-  FifoHandshake(std::string name, UniqueFd well_known, std::unique_ptr<PairNames> names, int down, UniqueFd timer)
+  // `also`: an epoll descriptor of `timer` and `well_known`, the latter for its end.
+  FifoHandshake(std::string name, UniqueFd well_known, std::unique_ptr<PairNames> names, int down, UniqueFd timer,
+                UniqueFd also)
       : name_(std::move(name)),
         well_known_(std::move(well_known)),
         names_(std::move(names)),
         down_(down),
         timer_(std::move(timer)),
+        also_(std::move(also)),
         request_(EncodeFifoRequest({kFifoVersion, kFifoMaxFrame, names_->path()})),
         give_up_at_(MonotonicNanos() + kAnswerNanos) {}
 
@@ -99,10 +103,14 @@ class FifoHandshake final : public ByteStreamHandshake {
     if (done_) return Io::kOk;
     const int64_t now = MonotonicNanos();
     if (!asked_) {
-      if (now < retry_at_) return Io::kWouldBlock;
+      if (now < retry_at_ && !NobodyListens()) return Io::kWouldBlock;
       if (const Io asked = Ask(now, why); asked != Io::kOk) return asked;
     }
     const Io answered = ReadAnswer(io, why);
+    if (answered == Io::kWouldBlock && NobodyListens() && !Readable()) {
+      *why = Unavailable("the server ended before it answered");
+      return Io::kClosed;
+    }
     if (answered == Io::kWouldBlock && now >= give_up_at_) {
       *why = Unavailable("the server has not answered for 5 s; is it stopped?");
       return Io::kClosed;
@@ -111,7 +119,7 @@ class FifoHandshake final : public ByteStreamHandshake {
   }
 
   pollfd ConnectPoll() const override { return {down_, POLLIN, 0}; }
-  pollfd ConnectTimer() const override { return {timer_.get(), POLLIN, 0}; }
+  pollfd ConnectTimer() const override { return {also_.get(), POLLIN, 0}; }
   void Interrupt() override { SetTimer(timer_.get(), 1); }
 
   Io SendGreeting(ByteIo& io, absl::Span<const char> frames, size_t* sent, absl::Status* why) override {
@@ -131,6 +139,16 @@ class FifoHandshake final : public ByteStreamHandshake {
  private:
   absl::Status Unavailable(absl::string_view text) const {
     return absl::UnavailableError(absl::StrCat(name_, ": ", text));
+  }
+
+  // While nobody has opened the pair, its FIFOs cannot tell that nobody will.
+  bool NobodyListens() const {
+    pollfd look = {well_known_.get(), 0, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
+  }
+  bool Readable() const {
+    pollfd look = {down_, POLLIN, 0};
+    return ::poll(&look, 1, 0) > 0 && (look.revents & POLLIN) != 0;
   }
 
   // Writes the request, all or nothing.
@@ -178,6 +196,7 @@ class FifoHandshake final : public ByteStreamHandshake {
       *why = Unavailable("the server refused the connection");
     } else {
       done_ = true;
+      well_known_.Reset();
       names_->Remove();  // the server has, as a rule
       return Io::kOk;
     }
@@ -185,10 +204,11 @@ class FifoHandshake final : public ByteStreamHandshake {
   }
 
   const std::string name_;
-  const UniqueFd well_known_;
+  UniqueFd well_known_;
   const std::unique_ptr<PairNames> names_;
   const int down_;  // the endpoint's
   const UniqueFd timer_;
+  const UniqueFd also_;
   const std::string request_;
   const int64_t give_up_at_;
   int64_t retry_at_ = 0;
@@ -197,6 +217,16 @@ class FifoHandshake final : public ByteStreamHandshake {
   bool done_ = false;
   std::string answer_;
 };
+
+// Readable once the timer is, or nobody reads the FIFO any more.
+UniqueFd WatchBoth(int timer, int well_known) {
+  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event = {};
+  if (!epoll.valid() || ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, well_known, &event) != 0) return UniqueFd();
+  event.events = EPOLLIN;
+  if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, timer, &event) != 0) return UniqueFd();
+  return epoll;
+}
 
 absl::Status CannotOpen(const std::string& name, int error) {
   const std::string text = absl::StrCat(name, ": ", ErrnoText(error));
@@ -233,7 +263,11 @@ absl::StatusOr<std::unique_ptr<Endpoint>> ConnectFifo(const Address& address) {
   UniqueFd up = (*names)->Open(kFifoUp, O_RDWR);
   UniqueFd down = (*names)->Open(kFifoDown, O_RDONLY);
   UniqueFd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!up.valid() || !down.valid() || !timer.valid()) return ErrnoStatus(errno, absl::StrCat(name, ": no descriptor"));
+  if (!up.valid() || !down.valid() || !timer.valid()) {
+    return ErrnoStatus(errno, absl::StrCat(name, ": no descriptor"));
+  }
+  UniqueFd also = WatchBoth(timer.get(), well_known.get());
+  if (!also.valid()) return ErrnoStatus(errno, absl::StrCat(name, ": no descriptor"));
   if (absl::Status roomy = CheckPipeSize(up.get()); !roomy.ok()) return named(roomy);
   const int down_fd = down.get();
   absl::StatusOr<std::unique_ptr<ByteIo>> io = NewPipeIo(std::move(down), std::move(up));
@@ -243,8 +277,8 @@ absl::StatusOr<std::unique_ptr<Endpoint>> ConnectFifo(const Address& address) {
   options.info.transport = "fifo";
   options.info.max_frame = kFifoMaxFrame;
   options.name = name;
-  options.handshake =
-      std::make_unique<FifoHandshake>(name, std::move(well_known), *std::move(names), down_fd, std::move(timer));
+  options.handshake = std::make_unique<FifoHandshake>(name, std::move(well_known), *std::move(names), down_fd,
+                                                      std::move(timer), std::move(also));
   auto endpoint = std::make_unique<ByteStreamEndpoint>(*std::move(io), std::move(options));
   static_cast<void>(endpoint->Flush());  // the request
   return endpoint;

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <utility>
@@ -150,6 +151,17 @@ absl::Status CheckQueue(int queue, int messages) {
 
 void RemoveLeftQueues() {
   for (unsigned slot = 0; slot < kSlots; ++slot) ::mq_unlink(SlotName(slot).c_str());
+}
+
+std::vector<std::string> QueueNamesInUse() {
+  std::vector<std::string> names;
+  for (unsigned slot = 0; slot < kSlots; ++slot) {
+    std::string name = SlotName(slot);
+    const UniqueFd queue(::mq_open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    if (queue.valid() || errno != ENOENT) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::unique_ptr<DatagramIo> NewQueueIo(UniqueFd out, UniqueFd in, std::unique_ptr<ByteIo> socket) {

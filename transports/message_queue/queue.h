@@ -18,6 +18,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -37,6 +39,8 @@ inline constexpr int kMaxMessages = 10;  // fs.mqueue.msg_max of the unprivilege
 absl::StatusOr<UniqueFd> MakeQueue(int messages);
 absl::Status CheckQueue(int queue, int messages);
 void RemoveLeftQueues();
+// Which of the 64 are there, sorted. For tests and leak audits.
+std::vector<std::string> QueueNamesInUse();
 
 // `socket` is the sign of life. Never blocks on a queue, whatever its peer does to the flags of it.
 std::unique_ptr<DatagramIo> NewQueueIo(UniqueFd out, UniqueFd in, std::unique_ptr<ByteIo> socket);
