@@ -21,6 +21,7 @@ namespace {
 
 const char kUnary[] = "unary/two-cores";
 const char kOutstandingCalls[] = "64-outstanding/two-cores";
+constexpr double kTrusted = 0.1;  // share of all cores that others may use
 
 const Row* Find(const std::vector<Row>& rows, const std::string& peer, const std::string& transport,
                 const std::string& workload, size_t payload) {
@@ -43,7 +44,7 @@ std::string Line(const std::vector<Row>& rows, const Row& asleep) {
   const std::string ratio =
       asleep.p50_ratio.has_value() ? absl::StrCat(asleep.p50_ratio->ToString(), " x ", asleep.floor) : "-";
   return absl::StrCat("| `", transport, ":` | ", Figure(&asleep, &Row::p50_us, 1), " | ", ratio, " | ",
-                      Figure(adaptive, &Row::p50_us, 1), " | ", Figure(&asleep, &Row::cpu_us_per_call, 1), " | ",
+                      Figure(&asleep, &Row::cpu_us_per_call, 1), " | ", Figure(adaptive, &Row::p50_us, 1), " | ",
                       Figure(adaptive, &Row::cpu_us_per_call, 1), " | ", Figure(large, &Row::p50_us, 0), " | ",
                       Figure(many, &Row::calls_per_s, 0), " |\n");
 }
@@ -74,7 +75,7 @@ bool WantedFor(const PeerKind& kind, const Workload& workload) {
 
 std::string FiguresText(const std::vector<Row>& rows, const RoundOptions& options) {
   std::string text =
-      "| transport | 64 B asleep, p50 us | beside raw calls | 64 B, p50 us | CPU us/call asleep | CPU us/call | "
+      "| transport | asleep: 64 B, p50 us | beside raw calls | CPU us/call | by default: 64 B, p50 us | CPU us/call | "
       "1 MiB, p50 us | calls/s, 64 outstanding |\n|---|---|---|---|---|---|---|---|\n";
   std::vector<Row> machine;
   double others = 0;
@@ -88,6 +89,8 @@ std::string FiguresText(const std::vector<Row>& rows, const RoundOptions& option
   absl::StrAppend(&text, "\nMeasured ", absl::FormatTime("%Y-%m-%d", absl::Now(), absl::UTCTimeZone()), ", ",
                   options.rounds, " rounds of ", options.seconds, " s; ", DetectorLine(machine),
                   absl::StrFormat("; other processes used up to %.0f %% of all cores meanwhile.\n", others * 100));
+  if (others > kTrusted)
+    text += "**That is too much to trust the figures by default: threads that found no processor slept.**\n";
   return text;
 }
 

@@ -186,6 +186,7 @@ void DatagramEndpoint::EndSending(absl::Status why) {
 Io DatagramEndpoint::Borrow(Frame* frame) {
   if (closed()) return Io::kClosed;
   if (in_begin_ == in_end_) {
+    if (std::exchange(was_empty_, false)) return Io::kWouldBlock;
     if (const Io io = Receive(); io != Io::kOk) return io;
   }
   frame->fds = {};
@@ -226,6 +227,8 @@ Io DatagramEndpoint::Received(ssize_t size, int error) {
     in_begin_ = 0;
     in_end_ = static_cast<size_t>(size);
     woken_ = false;
+    // Its sender flushed rather than fill it, so that most likely nothing is behind it. Arm() never relies on that.
+    was_empty_ = in_end_ < max_datagram_ / 2;
     return Io::kOk;
   }
   if (size == 0 || error == ECONNRESET) return End("the peer closed the connection");
@@ -263,6 +266,7 @@ bool DatagramEndpoint::Arm(Side side) {
   if (closed()) return false;
   if (!connected_.load(std::memory_order_acquire)) return Connecting() == Io::kWouldBlock;
   if (side == Side::kSend) return !send_ended_ && out_begin_ != out_end_;
+  was_empty_ = false;
   return !borrowed_ && in_begin_ == in_end_;
 }
 

@@ -17,7 +17,8 @@
 // says kWouldBlock before it says kClosed.
 //
 // Thread safety and lifetime: as Endpoint says. No lock is taken by Reserve, Commit, Flush, Borrow or Release on an
-// open connection. Cost: one system call per datagram each side; two buffers of a datagram, made at first use. Errors:
+// open connection. Cost: one system call per datagram each side (after one that is less than half full the next empty
+// Borrow() says kWouldBlock without asking, once); two buffers of a datagram, made at first use. Errors:
 // UNAVAILABLE when the peer is gone, INTERNAL on a violation, INVALID_ARGUMENT on misuse by the caller.
 #ifndef NEARCALL_TRANSPORTS_DATAGRAM_DATAGRAM_H_
 #define NEARCALL_TRANSPORTS_DATAGRAM_DATAGRAM_H_
@@ -164,7 +165,8 @@ class DatagramEndpoint final : public Endpoint {
   size_t in_begin_ = 0, in_end_ = 0;
   size_t borrowed_size_ = 0;
   bool borrowed_ = false;
-  bool woken_ = false;  // since something was received last
+  bool woken_ = false;      // since something was received last
+  bool was_empty_ = false;  // probably: what was received last had room for more
 };
 
 }  // namespace nearcall

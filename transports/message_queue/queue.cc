@@ -31,7 +31,7 @@ constexpr long kQueueMagic = 0x19800202;  // of the file system mqueue (linux/ip
 std::string SlotName(unsigned slot) { return absl::StrCat("/nearcall-", ::geteuid(), "-", slot); }
 
 absl::Status CannotMake(int error, int messages) {
-  const size_t size = static_cast<size_t>(messages) * (kQueueMessage + 56);
+  const size_t size = static_cast<size_t>(messages) * (kQueueMessage + kQueueOverhead);
   std::string text = absl::StrCat("cannot make a message queue of ", size, " bytes: ", ErrnoText(error));
   rlimit limit = {};
   if (error == EMFILE) {  // two limits say so

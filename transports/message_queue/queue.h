@@ -30,8 +30,9 @@
 namespace nearcall::internal {
 
 // One message holds the largest frame that every transport must carry, so that as many connections as can be fit into
-// RLIMIT_MSGQUEUE (819,200 bytes a user as a rule, of which a queue takes messages * (size + 56)).
+// RLIMIT_MSGQUEUE (819,200 bytes a user as a rule), which counts this much more for each (mq_overview(7)).
 inline constexpr size_t kQueueMessage = 4096 + 4;
+inline constexpr size_t kQueueOverhead = 96;
 inline constexpr int kMinMessages = 2;  // one is read while the next is written
 inline constexpr int kDefaultMessages = kMinMessages;
 inline constexpr int kMaxMessages = 10;  // fs.mqueue.msg_max of the unprivileged
