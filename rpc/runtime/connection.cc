@@ -174,15 +174,18 @@ void Connection::Settle(bool pass_role) {
   if (pass_role) PassRoleLocked();
 }
 
+void Connection::ForgetSendWatchLocked() {
+  for (size_t i = 0; i < send_keys_.size(); ++i) {
+    if (const int64_t key = std::exchange(send_keys_[i], -1); key >= 0) pool().Remove(key);
+    send_fds_[i].Reset();
+  }
+  send_registered_ = connecting_send_ = false;
+}
+
 // Somebody must notice when the medium takes bytes again: the reading waiter before it next sleeps, else the pool.
 void Connection::WatchSendLocked() {
   if (send_watch_ != SendWatch::kNone || closed_ || (dispatching_ && reading_waiter_ != nullptr)) return;
-  if (send_registered_ && connecting_send_ && max_frame_ != 0) {  // by now it is something else that is full
-    for (int64_t& key : send_keys_) {
-      if (key >= 0) pool().Remove(std::exchange(key, -1));
-    }
-    send_registered_ = false;
-  }
+  if (connecting_send_ && max_frame_ != 0) ForgetSendWatchLocked();  // by now it is something else that is full
   if (!send_registered_) {
     send_registered_ = true;
     connecting_send_ = max_frame_ == 0;
@@ -220,6 +223,7 @@ void Connection::OnSendReady() {
   send_blocked_ = has_room_ = false;
   if (FlushLocked() == Io::kOk) PumpLocked();
   const Io io = FlushLocked();
+  if (connecting_send_ && max_frame_ != 0 && send_watch_ == SendWatch::kNone) ForgetSendWatchLocked();
   if (io != Io::kWouldBlock && std::exchange(hello_stuck_, false)) PassRoleLocked();
   if (io == Io::kOk && options_.host != nullptr) options_.host->OnWritten(*this);
 }
@@ -358,11 +362,7 @@ void Connection::EndLocked(const absl::Status& why, bool not_started) {
   usable_.store(false, std::memory_order_release);
   close_status_ = DescribeLocked(why);
   if (endpoint_ != nullptr) endpoint_->Close(why);
-  // The peer of a pipe sees the end when no descriptor is left, duplicates too.
-  for (size_t i = 0; i < send_keys_.size(); ++i) {
-    if (const int64_t key = std::exchange(send_keys_[i], -1); key >= 0) pool().Remove(key);
-    send_fds_[i].Reset();
-  }
+  ForgetSendWatchLocked();  // the peer of a pipe sees the end when no descriptor is left, duplicates too
   session_.ForEachCall([this, not_started](SessionCall* call) {
     if (call->owner() == nullptr) return;
     static_cast<CallOwner*>(call->owner())->OnLost(*this, close_status_, not_started || NeverSeenLocked(*call));

@@ -168,6 +168,7 @@ class Connection final : public Creditor, public std::enable_shared_from_this<Co
   bool SleepsBriefly(int64_t deadline_ns);
   bool Sleep(std::unique_lock<std::mutex>& lock, int64_t deadline_ns);
   void WatchSendLocked();
+  void ForgetSendWatchLocked();
   void WatchDeathLocked();
   void StartWatchingLocked();
   void StopWatching();

@@ -153,6 +153,18 @@ TEST_F(FifoTest, WhatAKilledClientLeftGoesWithTheNextBind) {
   EXPECT_NE(::access(left.c_str(), F_OK), 0) << left;
 }
 
+// A server may be called what a dead client's pair is called.
+TEST_F(FifoTest, NamesOfServersAreNoLeftPairs) {
+  Child gone = Child::Run([](ChildIo&) {});
+  const pid_t pid = gone.pid();
+  gone.Finish();
+  const std::string name = absl::StrCat("fifo-", pid, "-service");
+  auto server = FifoTransport().Listen(*ParseAddress("fifo:" + name));
+  ASSERT_TRUE(server.ok()) << server.status();
+  auto other = Listen();
+  EXPECT_EQ(::access((NamesDirectory() + "/" + name).c_str(), F_OK), 0);
+}
+
 TEST_F(FifoTest, WithoutDescriptorsTheListenerRests) {
   auto listener = Listen();
   auto client = FifoTransport().Connect(At(path_));

@@ -22,19 +22,13 @@
 #include "nearcall/transports/byte_stream/byte_stream.h"
 #include "nearcall/transports/byte_stream/pipe_io.h"
 #include "nearcall/transports/fifo/fifo_request.h"
+#include "nearcall/transports/rendezvous/timer.h"
 
 namespace nearcall::internal {
 namespace {
 
 constexpr int64_t kAnswerNanos = 5'000'000'000;
 constexpr int64_t kRetryMaxNanos = 50'000'000;
-
-void SetTimer(int timer, int64_t nanos) {
-  itimerspec spec = {};
-  spec.it_value.tv_sec = nanos / 1'000'000'000;
-  spec.it_value.tv_nsec = nanos % 1'000'000'000;
-  ::timerfd_settime(timer, 0, &spec, nullptr);
-}
 
 // The pair's names, as long as they are there. What it needs to be made is in the directory of names.
 class PairNames {

@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -32,11 +31,6 @@ uint32_t Get(absl::string_view from, size_t at, size_t bytes) {
   uint32_t value = 0;
   for (size_t i = 0; i < bytes; ++i) value |= uint32_t{static_cast<unsigned char>(from[at + i])} << (8 * i);
   return value;
-}
-
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
 }
 
 }  // namespace
@@ -122,10 +116,16 @@ void RemoveLeftPairs() {
   std::error_code error;
   for (std::filesystem::directory_iterator entry(NamesDirectory(), error), end; !error && entry != end;
        entry.increment(error)) {
+    // Servers have names of their choice here: only what is of a pair in every respect is one.
     const std::string name = entry->path().filename().string();
     absl::string_view rest = name;
     pid_t pid = 0;
-    if (!absl::ConsumePrefix(&rest, "fifo-") || !absl::SimpleAtoi(rest.substr(0, rest.find('-')), &pid)) continue;
+    std::error_code unknown;
+    if (!absl::ConsumePrefix(&rest, "fifo-") || !absl::SimpleAtoi(rest.substr(0, rest.find('-')), &pid) ||
+        !(absl::EndsWith(rest, kFifoUp) || absl::EndsWith(rest, kFifoDown)) ||
+        entry->symlink_status(unknown).type() != std::filesystem::file_type::fifo) {
+      continue;
+    }
     if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) ::unlink(entry->path().c_str());
   }
 }

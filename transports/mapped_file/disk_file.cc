@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nearcall/transports/api/errno_status.h"
+#include "nearcall/transports/rendezvous/place.h"
 #include "nearcall/transports/ring/memory_limits.h"
 
 namespace nearcall::internal {
@@ -24,10 +25,6 @@ namespace {
 constexpr char kElsewhere[] = "/var/tmp";
 constexpr int kNames = 16;  // to try: they are random
 
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
-}
 std::string LeftPrefix(const std::string& path) { return absl::StrCat(".", path.substr(path.rfind('/') + 1), ".map-"); }
 
 bool IsMemory(long type) { return type == TMPFS_MAGIC || type == RAMFS_MAGIC; }

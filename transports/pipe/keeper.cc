@@ -198,8 +198,8 @@ class Keeper {
     ::close(plan_.leash);
     CloseIt(&signals_);
     CloseIt(&plan_.parent);
-    // What the child has left running may still write.
-    if (plan_.errors_in >= 0) {
+    // What the child has left running may still write. Without a child nobody but this process does.
+    if (plan_.errors_in >= 0 && report_.kind != KeeperReport::kNotStarted) {
       ::fcntl(plan_.errors_in, F_SETFL, 0);
       while (PassErrorsOn()) {
       }

@@ -20,19 +20,13 @@
 #include "nearcall/transports/api/closed_endpoint.h"
 #include "nearcall/transports/api/errno_status.h"
 #include "nearcall/transports/rendezvous/safe_bind.h"
+#include "nearcall/transports/rendezvous/timer.h"
 
 namespace nearcall::internal {
 namespace {
 
 constexpr int64_t kRetryMaxNanos = 50'000'000;
 constexpr int64_t kRetryForNanos = 5'000'000'000;
-
-void SetTimer(int timer, int64_t nanos) {
-  itimerspec spec = {};
-  spec.it_value.tv_sec = nanos / 1'000'000'000;
-  spec.it_value.tv_nsec = nanos % 1'000'000'000;
-  ::timerfd_settime(timer, 0, &spec, nullptr);
-}
 
 void SetPassCredentials(int fd, int on) { ::setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)); }
 

@@ -102,6 +102,12 @@ std::string NamesDirectory() {
   return absl::StrCat("/tmp/nearcall-", self);
 }
 
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 absl::StatusOr<Place> PlaceOf(const Address& address, Names names, const std::vector<absl::string_view>& more) {
   Place place;
   absl::Status status = ReadParameters(address, more, &place);

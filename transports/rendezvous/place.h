@@ -53,6 +53,9 @@ std::optional<uid_t> FindUser(const std::string& text);
 // $XDG_RUNTIME_DIR/nearcall if that directory is the user's own, else /run/nearcall for root, else /tmp/nearcall-UID.
 std::string NamesDirectory();
 
+// "/a/b/c" -> "/a/b", "b/c" -> "b", "c" -> ".", "/a" -> "/".
+std::string DirectoryOf(const std::string& path);
+
 }  // namespace nearcall::internal
 
 #endif  // NEARCALL_TRANSPORTS_RENDEZVOUS_PLACE_H_

@@ -23,12 +23,6 @@ constexpr uint32_t kEvents =
 constexpr uint32_t kOfTheDirectory = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED;
 constexpr int kMostMoves = 64;  // directories that come and go while we look; then polling is as good
 
-// "/a/b/c" -> "/a/b", "b/c" -> "b", "c" -> ".", "/a" -> "/".
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 class PlaceWatch final : public ServerWatch {
